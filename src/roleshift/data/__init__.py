@@ -1,0 +1,1 @@
+"""Bringing, cleaning and splitting corpora."""

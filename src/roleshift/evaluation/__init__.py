@@ -1,0 +1,1 @@
+"""Metrics, floors, statistics and comparison: item by item."""

@@ -1,0 +1,1 @@
+"""From an adapter to the ONNX variant that ships."""

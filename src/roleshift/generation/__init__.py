@@ -1,0 +1,1 @@
+"""One generation interface over torch and ONNX Runtime."""
