@@ -1,0 +1,84 @@
+"""The command line: thin commands over the library."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from roleshift.errors import RoleShiftError
+from roleshift.project import Project
+
+app = typer.Typer(
+    help="Fine-tune, measure, ship and compare versions of a text-generation model.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(help="Show the trace of an expected failure.")] = False) -> None:
+    """Options of every command."""
+    if debug:
+        os.environ["ROLESHIFT_DEBUG"] = "1"
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check this machine and project; exit 1 when something must be mended."""
+    from roleshift.doctor import diagnose
+
+    findings = diagnose(Project.discover())
+    if as_json:
+        print(json.dumps([finding.__dict__ for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        for finding in findings:
+            print(f"{finding.status:4}  {finding.name}: {finding.text}")
+    raise typer.Exit(any(finding.status == "fail" for finding in findings))
+
+
+@app.command()
+def run(
+    params: Annotated[Path, typer.Option(help="Params that differ from params.yaml.")],
+    name: Annotated[str, typer.Option(help="The run's folder below runs/.")],
+) -> None:
+    """Run the pipeline with other params beside the default run, in runs/NAME/."""
+    from roleshift.runs import prepare_run, reproduce
+
+    folder = prepare_run(Project.discover(), params, name)
+    print(f"running in {folder.relative_to(Project.discover().home)}")
+    raise typer.Exit(reproduce(folder))
+
+
+@app.command("tracking-uri")
+def tracking_uri() -> None:
+    """Print the MLflow tracking URI that this project uses."""
+    print(Project.discover().tracking_uri)
+
+
+@app.command()
+def clean(
+    downloads: Annotated[bool, typer.Option(help="Downloads and converted base models too.")] = False,
+    generations: Annotated[bool, typer.Option(help="Generated answers too.")] = False,
+) -> None:
+    """Remove what no run needs: unfinished stage folders and leftovers of killed writes."""
+    from roleshift.housekeeping import clean as remove
+
+    project = Project.discover()
+    removed = remove(project, downloads=downloads, generations=generations)
+    for entry in removed:
+        print(f"{entry.size / 1e6:10.1f} MB  {entry.path.relative_to(project.home)}")
+    print(f"{sum(entry.size for entry in removed) / 1e6:10.1f} MB  removed")
+
+
+def main() -> None:
+    """Run a command; an expected failure is one line on standard error and exit code 1."""
+    try:
+        app()
+    except RoleShiftError as error:
+        if os.environ.get("ROLESHIFT_DEBUG"):
+            raise
+        sys.exit(f"roleshift: {error}")
