@@ -1,0 +1,1 @@
+"""Where models and corpora come from: package index, hub, local files, the running Python."""
