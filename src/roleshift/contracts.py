@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from roleshift.errors import RoleShiftError
 from roleshift.files import replacing
 
-Slices = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
+Slices: pl.DataType = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
 
 ITEM_KEY = ("example_id", "model_id", "variant", "shots", "perturbation")
 
@@ -131,7 +131,7 @@ def check(frame: pl.DataFrame, contract: Contract, where: str) -> None:
             raise RoleShiftError(f"{where}: row {row}: {name!r} is missing")
     for name, dtype in contract.schema.items():
         if dtype == pl.Float64 and not frame[name].is_finite().all():
-            row = frame[name].is_finite().not_().arg_max()
+            row = frame[name].is_finite().not_().arg_max() or 0
             raise RoleShiftError(f"{where}: row {row}: {name!r} is {frame[name][row]}, not a finite number")
     duplicates = frame.select(contract.key).is_duplicated()
     if duplicates.any():

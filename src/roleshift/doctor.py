@@ -17,7 +17,18 @@ from roleshift.project import Project
 
 NEEDED_DISK_GB = 8.0
 NEEDED_MEMORY_GB = 8.0
-PACKAGES = ("mlflow", "torch", "transformers", "peft", "dvc", "evaluate", "streamlit", "polars", "sacrebleu", "rouge-score")
+PACKAGES = (
+    "mlflow",
+    "torch",
+    "transformers",
+    "peft",
+    "dvc",
+    "evaluate",
+    "streamlit",
+    "polars",
+    "sacrebleu",
+    "rouge-score",
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,9 @@ def disk(project: Project) -> Finding:
     free = shutil.disk_usage(project.home).free / 1e9
     ok = free >= NEEDED_DISK_GB
     text = f"{free:.0f} GB free"
-    return Finding("disk", "ok" if ok else "warn", text if ok else f"{text}; a default run needs {NEEDED_DISK_GB:.0f} GB")
+    return Finding(
+        "disk", "ok" if ok else "warn", text if ok else f"{text}; a default run needs {NEEDED_DISK_GB:.0f} GB"
+    )
 
 
 def memory() -> Finding:
@@ -102,13 +115,17 @@ def memory() -> Finding:
     total = psutil.virtual_memory().total / 1e9
     ok = total >= NEEDED_MEMORY_GB
     text = f"{total:.0f} GB"
-    return Finding("memory", "ok" if ok else "warn", text if ok else f"{text}; a default run needs {NEEDED_MEMORY_GB:.0f} GB")
+    return Finding(
+        "memory", "ok" if ok else "warn", text if ok else f"{text}; a default run needs {NEEDED_MEMORY_GB:.0f} GB"
+    )
 
 
 def compiler() -> Finding:
     """A C compiler makes training faster."""
     found = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    return Finding("C compiler", "ok" if found else "warn", found or "none; training runs uncompiled, at about 0.8 of the speed")
+    return Finding(
+        "C compiler", "ok" if found else "warn", found or "none; training runs uncompiled, at about 0.8 of the speed"
+    )
 
 
 def accelerator() -> Finding:
@@ -120,8 +137,12 @@ def accelerator() -> Finding:
         return Finding("accelerator", "fail", f"{error}; run `make setup`")
     providers = onnxruntime.get_available_providers()
     if torch.cuda.is_available():
-        return Finding("accelerator", "ok", f"{torch.cuda.get_device_name()}; execution providers: {', '.join(providers)}")
-    return Finding("accelerator", "ok", f"none, the CPU works; execution providers in the build: {', '.join(providers)}")
+        return Finding(
+            "accelerator", "ok", f"{torch.cuda.get_device_name()}; execution providers: {', '.join(providers)}"
+        )
+    return Finding(
+        "accelerator", "ok", f"none, the CPU works; execution providers in the build: {', '.join(providers)}"
+    )
 
 
 def tracking_store(project: Project) -> Finding:
@@ -150,7 +171,11 @@ def sources(project: Project, params: Params) -> Iterator[Finding]:
             yield _pypi_source(project, name, source)
         elif source.kind == "file":
             path = project.source_path(source.path)
-            yield Finding(f"source {name}", "ok" if path.exists() else "fail", f"{path}" + ("" if path.exists() else ": no such file"))
+            yield Finding(
+                f"source {name}",
+                "ok" if path.exists() else "fail",
+                f"{path}" + ("" if path.exists() else ": no such file"),
+            )
         elif source.kind in ("hub", "dataset"):
             fetched = (project.root / "data/raw" / name).exists()
             yield Finding(f"source {name}", "ok", "fetched" if fetched else "fetched from the hub by the first run")
@@ -169,7 +194,9 @@ def _pypi_source(project: Project, name: str, source: PypiSource) -> Finding:
         reachable = False
     if reachable:
         return Finding(f"source {name}", "ok", f"{source.requirement} is reachable")
-    return Finding(f"source {name}", "fail", f"{source.requirement} is neither cached nor reachable; check pip's index settings")
+    return Finding(
+        f"source {name}", "fail", f"{source.requirement} is neither cached nor reachable; check pip's index settings"
+    )
 
 
 def _output_of(command: list[str], project: Project) -> str | None:
@@ -198,5 +225,3 @@ def dvc_state(project: Project) -> Finding:
     stale = json.loads(state)
     changed = sorted(set(stale) - {"fetch", "register"})
     return Finding("dvc", "ok", "up to date" if not changed else f"`make repro` will run: {', '.join(changed)}")
-
-

@@ -57,7 +57,7 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.rename(path)
             shutil.rmtree(old)
         else:
-            os.replace(temporary, path)
+            temporary.replace(path)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

@@ -106,9 +106,7 @@ class Corpus(Section):
     """How a source becomes examples of one task."""
 
     source: str
-    adapter: Literal[
-        "aclsum", "wikipedia-headline", "wikipedia-topic", "interface-texts", "python-docstrings", "table"
-    ]
+    adapter: Literal["aclsum", "wikipedia-headline", "wikipedia-topic", "interface-texts", "python-docstrings", "table"]
     task: str
     file: str | None = None
     columns: Columns | None = None
@@ -198,7 +196,9 @@ class ExportParams(Section):
     @model_validator(mode="after")
     def _has_the_reference(self) -> Self:
         if "onnx-fp32" not in self.variants or self.variants["onnx-fp32"].precision != "fp32":
-            raise ValueError("variants must hold onnx-fp32 with precision fp32: every other variant is judged against it")
+            raise ValueError(
+                "variants must hold onnx-fp32 with precision fp32: every other variant is judged against it"
+            )
         return self
 
 
@@ -259,11 +259,15 @@ class Params(Section):
         known = {**catalogue_tasks(), **self.tasks}
         for name, corpus in self.corpora.items():
             if corpus.source not in self.sources:
-                raise ValueError(f"corpora.{name}.source: {corpus.source!r} is not in sources ({', '.join(self.sources)})")
+                raise ValueError(
+                    f"corpora.{name}.source: {corpus.source!r} is not in sources ({', '.join(self.sources)})"
+                )
             if corpus.task not in known:
                 raise ValueError(f"corpora.{name}.task: {corpus.task!r} is no known task ({', '.join(known)})")
         if self.select.ship is not None and self.select.ship not in self.export.variants:
-            raise ValueError(f"select.ship: {self.select.ship!r} is not in export.variants ({', '.join(self.export.variants)})")
+            raise ValueError(
+                f"select.ship: {self.select.ship!r} is not in export.variants ({', '.join(self.export.variants)})"
+            )
         return self
 
     def task_definitions(self) -> dict[str, TaskDefinition]:

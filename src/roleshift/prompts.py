@@ -28,8 +28,9 @@ def instruction(task: TaskDefinition, slices: Mapping[str, str]) -> str:
     try:
         text = task.instruction.format_map(dict(slices))
     except (KeyError, ValueError, IndexError) as error:
+        names = ", ".join(slices) or "none"
         raise RoleShiftError(
-            f"tasks.{task.id}.instruction: {error!s} does not name a slice of its examples ({', '.join(slices) or 'none'})"
+            f"tasks.{task.id}.instruction: {error!s} does not name a slice of its examples ({names})"
         ) from None
     if task.kind == "classify":
         text += f" Answer with one of: {', '.join(task.labels)}."

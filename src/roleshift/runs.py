@@ -56,7 +56,9 @@ def _write_dvc_settings(folder: Path) -> None:
 
 def _mirror(source: Path, target: Path) -> None:
     """Make `target` equal to `source`, writing only what differs."""
-    pairs = [(source, target)] if source.is_file() else [(p, target / p.relative_to(source)) for p in list_files(source)]
+    pairs = (
+        [(source, target)] if source.is_file() else [(p, target / p.relative_to(source)) for p in list_files(source)]
+    )
     wanted = {b for _, b in pairs}
     for a, b in pairs:
         if not b.is_file() or a.read_bytes() != b.read_bytes():

@@ -8,6 +8,7 @@ and publishes complete outputs only. Inputs and outputs are those that dvc.yaml 
 import fcntl
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from roleshift.params import Params, load_params, read_yaml
 from roleshift.project import Project
 
 COMPLETE = "complete.json"
+TEMPLATE = re.compile(r"\$\{([^}]+)\}")
+"""DVC's own templates in dvc.yaml, filled from params.yaml."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def run_stage(name: str, body: Any) -> None:
 def open_stage(name: str, start: Path | None = None) -> Iterator[Stage | None]:
     """Lock, prepare the work folder, and publish when the body succeeds.
 
-    Yields None where the same inputs are already complete: the outputs are published again.
+    Yields None where the same inputs are already complete: the outputs are published again. A
+    stage that dvc.yaml declares `always_changed` reads more than its inputs, so it always runs.
     """
     project = Project.discover(start)
     declared = declared_stage(project.root, name)
@@ -71,7 +75,7 @@ def open_stage(name: str, start: Path | None = None) -> Iterator[Stage | None]:
         before = snapshot(project.root, declared.deps)
         input_hash = hash_json({"deps": before.hashes, "params": declared.params})
         work = project.work / name / input_hash[:32]
-        if is_complete(work):
+        if not declared.always and is_complete(work):
             publish(project.root, work, declared.outs)
             yield None
             return
@@ -99,6 +103,7 @@ class Declared:
     deps: tuple[str, ...]
     params: dict[str, Any]
     outs: tuple[str, ...]
+    always: bool = False
 
 
 def declared_stage(root: Path, name: str) -> Declared:
@@ -119,7 +124,12 @@ def declared_stage(root: Path, name: str) -> Declared:
         for kind in ("outs", "metrics", "plots")
         for path in entry.get(kind, [])
     ]
-    return Declared(tuple(entry.get("deps", [])), params, tuple(outs))
+    settings = read_yaml(root / "params.yaml")
+    deps = [
+        TEMPLATE.sub(lambda match: str(_look_up(settings, match[1], "params.yaml")), dep)
+        for dep in entry.get("deps", [])
+    ]
+    return Declared(tuple(deps), params, tuple(outs), bool(entry.get("always_changed", False)))
 
 
 def _look_up(values: Any, key: str, file: str) -> Any:
@@ -164,7 +174,9 @@ def refuse_changed_inputs(root: Path, name: str, declared: Declared, before: Sna
         raise RoleShiftError(f"{changed} changed while the stage ran; run it again")
     for dep in declared.deps:
         now = _identities(root / dep)
-        then = {p: i for p, i in before.identities.items() if p == str(root / dep) or p.startswith(f"{root / dep}{os.sep}")}
+        then = {
+            p: i for p, i in before.identities.items() if p == str(root / dep) or p.startswith(f"{root / dep}{os.sep}")
+        }
         if now != then and hash_tree(root / dep) != before.hashes[dep]:
             raise RoleShiftError(f"{dep} changed while the stage ran; run it again")
 
