@@ -35,17 +35,17 @@ EXAMPLES = Contract(
     1,
     pl.Schema(
         {
-            "example_id": pl.String,  # content hash of task, input and references
-            "task_definition": pl.String,
-            "capability": pl.String,
-            "language": pl.String,
-            "domain": pl.String,
-            "input": pl.String,
-            "references": pl.List(pl.String),
-            "group_id": pl.String,  # what must not be split apart
+            "example_id": pl.String(),  # content hash of task, input and references
+            "task_definition": pl.String(),
+            "capability": pl.String(),
+            "language": pl.String(),
+            "domain": pl.String(),
+            "input": pl.String(),
+            "references": pl.List(pl.String()),
+            "group_id": pl.String(),  # what must not be split apart
             "slices": Slices,
-            "source": pl.String,
-            "licence": pl.String,
+            "source": pl.String(),
+            "licence": pl.String(),
         }
     ),
     ("example_id",),
@@ -55,27 +55,27 @@ ITEMS = Contract(
     1,
     pl.Schema(
         {
-            "example_id": pl.String,
-            "model_id": pl.String,  # content hash of base and adapter; a floor's name
-            "variant": pl.String,  # torch-bf16, onnx-fp32, onnx-int8, floor-first-sentence, ...
-            "shots": pl.Int32,
-            "perturbation": pl.String,  # "none", or its name
-            "task_definition": pl.String,
-            "capability": pl.String,
-            "language": pl.String,
-            "domain": pl.String,
+            "example_id": pl.String(),
+            "model_id": pl.String(),  # content hash of base and adapter; a floor's name
+            "variant": pl.String(),  # torch-bf16, onnx-fp32, onnx-int8, floor-first-sentence, ...
+            "shots": pl.Int32(),
+            "perturbation": pl.String(),  # "none", or its name
+            "task_definition": pl.String(),
+            "capability": pl.String(),
+            "language": pl.String(),
+            "domain": pl.String(),
             "slices": Slices,
-            "group_id": pl.String,
-            "split": pl.String,
-            "artifact_id": pl.String,  # hash of weights, builder and runtime version
-            "prompt_hash": pl.String,
-            "settings_hash": pl.String,
-            "references_hash": pl.String,
-            "output": pl.String,  # null where a committed copy leaves it out
-            "prompt_tokens": pl.Int32,
-            "output_tokens": pl.Int32,
-            "finish_reason": pl.String,  # stop, length (cut at the limit), none (a floor)
-            "origin": pl.String,  # "measured", or where it was imported from
+            "group_id": pl.String(),
+            "split": pl.String(),
+            "artifact_id": pl.String(),  # hash of weights, builder and runtime version
+            "prompt_hash": pl.String(),
+            "settings_hash": pl.String(),
+            "references_hash": pl.String(),
+            "output": pl.String(),  # null where a committed copy leaves it out
+            "prompt_tokens": pl.Int32(),
+            "output_tokens": pl.Int32(),
+            "finish_reason": pl.String(),  # stop, length (cut at the limit), none (a floor)
+            "origin": pl.String(),  # "measured", or where it was imported from
         }
     ),
     ITEM_KEY,
@@ -86,15 +86,15 @@ SCORES = Contract(
     1,
     pl.Schema(
         {
-            "example_id": pl.String,
-            "model_id": pl.String,
-            "variant": pl.String,
-            "shots": pl.Int32,
-            "perturbation": pl.String,
-            "metric": pl.String,
-            "score": pl.Float64,  # in [0, 1]
-            "statistics": pl.List(pl.Float64),  # sufficient statistics of the corpus score
-            "signature": pl.String,
+            "example_id": pl.String(),
+            "model_id": pl.String(),
+            "variant": pl.String(),
+            "shots": pl.Int32(),
+            "perturbation": pl.String(),
+            "metric": pl.String(),
+            "score": pl.Float64(),  # in [0, 1]
+            "statistics": pl.List(pl.Float64()),  # sufficient statistics of the corpus score
+            "signature": pl.String(),
         }
     ),
     (*ITEM_KEY, "metric"),
@@ -104,14 +104,14 @@ TIMINGS = Contract(
     1,
     pl.Schema(
         {
-            "example_id": pl.String,
-            "model_id": pl.String,
-            "variant": pl.String,
-            "shots": pl.Int32,
-            "perturbation": pl.String,
-            "prompt_seconds": pl.Float64,
-            "decode_seconds": pl.Float64,
-            "batch_size": pl.Int32,
+            "example_id": pl.String(),
+            "model_id": pl.String(),
+            "variant": pl.String(),
+            "shots": pl.Int32(),
+            "perturbation": pl.String(),
+            "prompt_seconds": pl.Float64(),
+            "decode_seconds": pl.Float64(),
+            "batch_size": pl.Int32(),
         }
     ),
     ITEM_KEY,
