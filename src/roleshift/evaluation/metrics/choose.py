@@ -1,0 +1,36 @@
+"""Which metrics a task is scored with."""
+
+from functools import cache
+
+from roleshift.evaluation.metrics.answers import Accuracy, ClassF1, ExactMatch, TokenF1
+from roleshift.evaluation.metrics.entities import EntityF1
+from roleshift.evaluation.metrics.item_metric import ItemMetric
+from roleshift.evaluation.metrics.overlap import ROUGE_TYPES, Bleu, Chrf, Rouge
+from roleshift.evaluation.metrics.surface import CopiedNgrams, Distinct, LengthRatio, Repetition
+from roleshift.tasks import TaskDefinition
+
+
+def metrics_of(task: TaskDefinition, language: str) -> tuple[ItemMetric, ...]:
+    """The metrics of a task's items in one language, its primary metric among them."""
+    return _metrics(task.kind, language, task.labels, task.fields, task.metric)
+
+
+@cache
+def _metrics(
+    kind: str, language: str, labels: tuple[str, ...], fields: tuple[str, ...], primary: str
+) -> tuple[ItemMetric, ...]:
+    if kind == "classify":
+        chosen: list[ItemMetric] = [Accuracy(language)]
+        chosen += [ClassF1(name, language, labels) for name in ("macro_f1", "micro_f1")]
+        if primary == "exact_match":
+            chosen.append(ExactMatch(language))
+        return tuple(chosen)
+    if kind == "extract":
+        return (EntityF1(language, fields), ExactMatch(language))
+    chosen = [Bleu(language), Chrf(language), *(Rouge(name, language) for name in ROUGE_TYPES)]
+    chosen += [ExactMatch(language), TokenF1(language)]
+    chosen += [LengthRatio(language), Distinct(1, language), Distinct(2, language)]
+    chosen += [Repetition(language), CopiedNgrams(language)]
+    if primary == "accuracy":
+        chosen.append(Accuracy(language))
+    return tuple(chosen)

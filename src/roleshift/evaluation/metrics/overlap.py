@@ -1,0 +1,114 @@
+"""Overlap with references: BLEU and chrF by sacreBLEU, ROUGE by rouge-score."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.metadata import version
+
+import sacrebleu
+from rouge_score.rouge_scorer import RougeScorer
+
+from roleshift.evaluation.metrics.item_metric import ItemMetric
+from roleshift.evaluation.metrics.tokens import UNSPACED, bleu_tokenizer, primary_language, rouge_tokenizer
+
+ROUGE_TYPES = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL", "rouge_lsum": "rougeLsum"}
+
+
+class Bleu(ItemMetric):
+    """BLEU (Papineni et al., 2002): exponential smoothing, effective order, closest reference length.
+
+    With the effective order, identical texts score 1 however short they are; where a corpus holds
+    any 4-gram at all, its value is sacreBLEU's default.
+    """
+
+    description = "BLEU of sacreBLEU, tokenised by language"
+
+    def __init__(self, language: str) -> None:
+        self.tokenizer = bleu_tokenizer(language)
+        self._scorer = sacrebleu.BLEU(tokenize=self.tokenizer, effective_order=True, force=True)
+        super().__init__("bleu", language)
+
+    def statistics(self, output: str, references: Sequence[str], text: str) -> list[float]:
+        """Hypothesis length, reference length, 4 matches, 4 totals."""
+        return _sacrebleu_statistics(self._scorer, output, references)
+
+    def settings(self) -> dict[str, str]:
+        """As sacreBLEU's own signature says it."""
+        return {
+            "sacrebleu": sacrebleu.__version__,
+            "tok": self.tokenizer,
+            "case": "mixed",
+            "smooth": "exp",
+            "eff": "yes",
+            "refs": "all",
+        }
+
+
+class Chrf(ItemMetric):
+    """chrF++ (Popović, 2017); plain chrF where words are not separated by spaces."""
+
+    description = "chrF++ of sacreBLEU"
+
+    def __init__(self, language: str) -> None:
+        self.word_order = 0 if primary_language(language) in UNSPACED else 2
+        self._scorer = sacrebleu.CHRF(word_order=self.word_order)
+        super().__init__("chrf", language)
+
+    def statistics(self, output: str, references: Sequence[str], text: str) -> list[float]:
+        """(hypothesis, reference, matches) for 6 character orders and the word orders."""
+        return _sacrebleu_statistics(self._scorer, output, references)
+
+    def settings(self) -> dict[str, str]:
+        """Orders of character and word n-grams; the best reference counts."""
+        return {
+            "sacrebleu": sacrebleu.__version__,
+            "nc": "6",
+            "nw": str(self.word_order),
+            "case": "mixed",
+            "space": "no",
+            "refs": "best",
+        }
+
+
+class Rouge(ItemMetric):
+    """ROUGE F1 (Lin, 2004) without stemming; the best reference counts; the corpus value is the mean."""
+
+    description = "ROUGE of rouge-score, tokenised by language"
+
+    def __init__(self, metric: str, language: str) -> None:
+        self.tokenizer, _ = rouge_tokenizer(language)
+        super().__init__(metric, language)
+
+    def statistics(self, output: str, references: Sequence[str], text: str) -> list[float]:
+        """F1 with the best reference, 1."""
+        return [_rouge(self.tokenizer, output, tuple(references))[self.metric], 1.0]
+
+    def settings(self) -> dict[str, str]:
+        """Lower case throughout; `unicode` is our tokeniser for languages other than English."""
+        return {
+            "rouge-score": version("rouge-score"),
+            "tok": self.tokenizer,
+            "stem": "no",
+            "case": "lower",
+            "refs": "best",
+        }
+
+
+def _sacrebleu_statistics(
+    scorer: sacrebleu.BLEU | sacrebleu.CHRF, output: str, references: Sequence[str]
+) -> list[float]:
+    # The statistics that sacreBLEU's own significance tests resample; it offers no public name for them.
+    (statistics,) = scorer._extract_corpus_statistics([output], [[reference] for reference in references])
+    return [float(value) for value in statistics]
+
+
+@lru_cache(maxsize=4)
+def _rouge_scorer(tokenizer: str) -> RougeScorer:
+    _, instance = rouge_tokenizer("en" if tokenizer == "rouge-score" else "und")
+    return RougeScorer(list(ROUGE_TYPES.values()), tokenizer=instance)
+
+
+@lru_cache(maxsize=4096)
+def _rouge(tokenizer: str, output: str, references: tuple[str, ...]) -> dict[str, float]:
+    # One pass for all four types: the four metrics ask for the same pair in a row.
+    best = _rouge_scorer(tokenizer).score_multi(references, output)
+    return {name: float(best[kind].fmeasure) for name, kind in ROUGE_TYPES.items()}

@@ -1,0 +1,52 @@
+"""Texts, tasks and frames that the tests of the evaluation share."""
+
+import random
+
+import polars as pl
+
+from roleshift.contracts import ITEMS
+from roleshift.tasks import TaskDefinition
+
+ENGLISH = (
+    "the model reads a paper and writes one sentence about its results which are better than before , "
+    "however ( in 12 % of cases ) people don't agree . A well-known author's data-set shows it: why?"
+).split()
+CHINESE = "模型读论文写一句话结果比以前好但是人们不同意，这个作者的数据说明了问题。文件编辑器打开关闭 GPU 3.5 设置"
+
+
+def random_pairs(language: str, count: int, seed: int) -> list[tuple[str, list[str], str]]:
+    """(output, references, input): answers that share a varying part with their references."""
+    draw = random.Random(seed)
+    pool = list(CHINESE) if language == "zh" else ENGLISH
+    glue = "" if language == "zh" else " "
+    pairs = []
+    for _ in range(count):
+        words = draw.choices(pool, k=draw.randint(1, 30))
+        kept = [word if draw.random() < 0.7 else draw.choice(pool) for word in words]
+        output = glue.join(kept[: draw.randint(0, len(kept))])
+        references = [glue.join(words)]
+        if draw.random() < 0.3:
+            references.append(glue.join(draw.choices(pool, k=draw.randint(1, 20))))
+        pairs.append((output, references, glue.join(draw.choices(pool, k=40))))
+    return pairs
+
+
+def make_task(task_id: str, capability: str, **over: object) -> TaskDefinition:
+    fields: dict[str, object] = {
+        "kind": "generate", "instruction": "Do it.", "domain": "tests", "language": "en", "metric": "rouge_l",
+        "threshold": 0.4, "threshold_reason": "for the tests",
+    }  # fmt: skip
+    return TaskDefinition(id=task_id, capability=capability, **{**fields, **over})
+
+
+def make_items(rows: list[dict[str, object]]) -> pl.DataFrame:
+    """An ITEMS frame; what a row leaves out gets a plain value."""
+    plain: dict[str, object] = {
+        "model_id": "base", "variant": "torch-fp32", "shots": 0, "perturbation": "none",
+        "task_definition": "summarize-tests", "capability": "summarize", "language": "en", "domain": "tests",
+        "slices": [], "split": "test", "artifact_id": "artifact", "prompt_hash": "prompt", "settings_hash": "settings",
+        "references_hash": "references", "output": "", "prompt_tokens": 10, "output_tokens": 5,
+        "finish_reason": "stop", "origin": "measured",
+    }  # fmt: skip
+    filled = [{**plain, "group_id": row["example_id"], **row} for row in rows]
+    return pl.DataFrame(filled, schema=ITEMS.schema)

@@ -1,0 +1,179 @@
+"""Metrics against the reference libraries, and against what a person would say."""
+
+import json
+import subprocess
+import sys
+
+import evaluate
+import numpy as np
+import pytest
+import sacrebleu
+from evaluation_samples import make_task, random_pairs
+from rouge_score.rouge_scorer import RougeScorer
+
+from roleshift.errors import RoleShiftError
+from roleshift.evaluation.metrics.answers import Accuracy, ClassF1, ExactMatch, TokenF1, extract_label
+from roleshift.evaluation.metrics.choose import metrics_of
+from roleshift.evaluation.metrics.corpus import bleu, chrf, corpus_score, per_class
+from roleshift.evaluation.metrics.entities import EntityF1
+from roleshift.evaluation.metrics.item_metric import ItemMetric
+from roleshift.evaluation.metrics.overlap import Bleu, Chrf, Rouge
+from roleshift.evaluation.metrics.surface import CopiedNgrams, Distinct, LengthRatio, Repetition
+from roleshift.evaluation.metrics.tokens import UnicodeTokenizer
+
+
+def stats(metric: ItemMetric, pairs: list[tuple[str, list[str], str]]) -> np.ndarray:
+    return np.array([metric.statistics(*pair) for pair in pairs])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_bleu_and_chrf_equal_sacrebleu(language: str) -> None:
+    pairs = random_pairs(language, 400, seed=1)
+    outputs = [output for output, _, _ in pairs]
+    width = max(len(references) for _, references, _ in pairs)
+    streams = [[refs[i] if i < len(refs) else None for _, refs, _ in pairs] for i in range(width)]
+    tokenizer, word_order = ("zh", 0) if language == "zh" else ("13a", 2)
+    theirs = {
+        "bleu": (sacrebleu.BLEU(tokenize=tokenizer), sacrebleu.BLEU(tokenize=tokenizer, effective_order=True)),
+        "chrf": (sacrebleu.CHRF(word_order=word_order), sacrebleu.CHRF(word_order=word_order)),
+    }
+    for metric in (Bleu(language), Chrf(language)):
+        corpus, sentence = theirs[metric.metric]
+        values = stats(metric, pairs)
+        assert corpus_score(metric.metric, values) * 100 == pytest.approx(
+            corpus.corpus_score(outputs, streams).score, abs=1e-9
+        )
+        for value, (output, references, _) in zip(values, pairs, strict=True):
+            expected = sentence.sentence_score(output, references).score
+            assert metric.item_score(value) * 100 == pytest.approx(expected, abs=1e-9)
+
+
+def test_vectorised_corpus_scores_equal_those_one_by_one() -> None:
+    pairs = random_pairs("en", 60, seed=2)
+    for metric, score in ((Bleu("en"), bleu), (Chrf("en"), chrf)):
+        values = stats(metric, pairs)
+        assert score(values) == pytest.approx([float(score(row)) for row in values])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("metric", "kind"),
+    [("rouge_1", "rouge1"), ("rouge_2", "rouge2"), ("rouge_l", "rougeL"), ("rouge_lsum", "rougeLsum")],
+)
+def test_rouge_equals_rouge_score(metric: str, kind: str, language: str) -> None:
+    pairs = random_pairs(language, 300, seed=3)
+    pairs = [(output.replace(",", "\n"), refs, text) for output, refs, text in pairs]
+    scorer = RougeScorer([kind], tokenizer=None if language == "en" else UnicodeTokenizer())
+    expected = [scorer.score_multi(refs, output)[kind].fmeasure for output, refs, _ in pairs]
+    ours = stats(Rouge(metric, language), pairs)
+    assert ours[:, 0] == pytest.approx(expected, abs=1e-9)
+    assert corpus_score(metric, ours) == pytest.approx(np.mean(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "one two three four"),
+        ("en", "one two"),
+        ("en", "one"),
+        ("zh", "打开文件夹"),
+        ("zh", "打开"),
+        ("zh", "开"),
+    ],
+)
+def test_identical_texts_score_one_however_short(language: str, text: str) -> None:
+    for metric in metrics_of(make_task("t", "answer", language=language), language):
+        if metric.metric in ("distinct_1", "distinct_2", "repetition", "copied_ngrams"):
+            continue
+        if metric.metric == "rouge_2" and len(UnicodeTokenizer().tokenize(text)) < 2:
+            continue
+        values = metric.statistics(text, [text], "")
+        assert metric.item_score(values) == pytest.approx(1.0, abs=1e-12), metric.metric
+        assert corpus_score(metric.metric, np.array([values])) == pytest.approx(1.0, abs=1e-12), metric.metric
+
+
+@pytest.mark.parametrize("output", ["", "   ", "。", "\ud800 broken"])
+def test_answers_without_content_have_finite_scores(output: str) -> None:
+    for metric in metrics_of(make_task("t", "answer"), "en"):
+        assert 0 <= metric.item_score(metric.statistics(output, ["a reference of some words"], "text")) <= 1
+
+
+def test_exact_match_and_token_f1_follow_squad() -> None:
+    assert ExactMatch("en").statistics("The  Eiffel-Tower!", ["eiffeltower"], "")[0] == 1.0
+    assert TokenF1("en").statistics("a red big car", ["the big car"], "")[0] == pytest.approx(0.8)
+    assert TokenF1("zh").statistics("北京大学", ["北京"], "")[0] == pytest.approx(2 * 2 / 6)
+    assert ExactMatch("zh").statistics("「北京」。", ["北京"], "")[0] == 1.0
+    assert TokenF1("en").statistics("", ["the"], "")[0] == 1.0  # nothing is left of either
+    assert TokenF1("en").statistics("", ["big"], "")[0] == 0.0
+
+
+def test_a_label_is_extracted_only_where_it_is_the_whole_answer() -> None:
+    labels = ("Arts", "Physical sciences")
+    assert extract_label(' "physical  Sciences". ', labels) == 1
+    assert extract_label("The topic is Arts", labels) is None
+    assert extract_label("Arts, Physical sciences", labels) is None
+    assert Accuracy("en").statistics("arts", ["Arts", "Physical sciences"], "") == [1.0, 1.0]
+
+
+def test_class_f1_equals_its_definition_and_counts_answers_that_are_no_label() -> None:
+    labels = ("a", "b", "c")
+    metric = ClassF1("macro_f1", "en", labels)
+    answers = [("a", "a"), ("b", "a"), ("nonsense", "b"), ("b", "b"), ("b", "b")]
+    values = np.array([metric.statistics(output, [reference], "") for output, reference in answers])
+    f1_a, f1_b = 2 * 1 / (1 + 2), 2 * 2 / (3 + 3)
+    assert corpus_score("macro_f1", values) == pytest.approx((f1_a + f1_b) / 2)  # c never occurs
+    assert corpus_score("micro_f1", values) == pytest.approx(2 * 3 / (4 + 5))
+    report = per_class(values.sum(axis=0))
+    assert report[0].tolist() == pytest.approx([1.0, 0.5, f1_a, 2.0])
+    assert np.isnan(report[2, 0])
+
+
+def test_entity_f1_counts_fields_and_malformed_answers() -> None:
+    metric = EntityF1("zh", ("persons", "places"))
+    reference = json.dumps({"persons": ["李明", "王伟"], "places": ["北京"]}, ensure_ascii=False)
+    answer = '```json\n{"persons": ["李明"], "places": "上海"}\n```'
+    assert metric.statistics(answer, [reference], "") == [0, 1, 1, 1, 2, 0, 1, 1]
+    assert metric.item_score(metric.statistics(answer, [reference], "")) == pytest.approx(2 / 5)
+    malformed = metric.statistics("persons: 李明", [reference], "")
+    assert malformed[:2] == [1, 1]
+    assert metric.item_score(malformed) == 0
+    empty = metric.statistics("{}", ['{"persons": [], "places": []}'], "")
+    assert metric.item_score(empty) == 1
+    assert metric.item_score(metric.statistics("nothing", ['{"persons": []}'], "")) == 0
+    with pytest.raises(RoleShiftError, match="not a JSON object"):
+        metric.statistics("{}", ["[1]"], "")
+
+
+def test_surface_metrics() -> None:
+    assert LengthRatio("en").statistics("one two three", ["one", "a b c d"], "") == [3, 4]
+    assert Distinct(1, "en").statistics("a a b", ["x"], "") == [2, 3]
+    assert Repetition("en").statistics("a b c d a b c d", ["x"], "") == [1, 5]
+    assert CopiedNgrams("en").statistics("a b c d e", ["x"], "so a b c d it is") == [1, 2]
+
+
+def test_every_metric_is_an_evaluate_metric_that_computes_offline() -> None:
+    for metric in metrics_of(make_task("t", "answer"), "en"):
+        assert isinstance(metric, evaluate.Metric)
+        given = {"predictions": ["a b c d", "x"], "references": [["a b c d"], ["y", "x"]]}
+        if metric.needs_input:
+            given["inputs"] = ["a b c d e", "z"]
+        result = metric.compute(**given)
+        assert result["signature"] == metric.signature()
+        assert len(result["scores"]) == 2
+    assert Rouge("rouge_l", "en").compute(predictions=["a b"], references=[["a b"]])["rouge_l"] == 1.0
+
+
+def test_signatures_tell_tokenisers_label_sets_and_languages_apart() -> None:
+    assert Bleu("en").signature() != Bleu("zh").signature()
+    assert Chrf("en").signature() != Chrf("zh").signature()
+    assert Rouge("rouge_l", "en").signature() != Rouge("rouge_l", "zh").signature()
+    assert ClassF1("macro_f1", "en", ("a", "b")).signature() != ClassF1("macro_f1", "en", ("a", "c")).signature()
+    assert "sacrebleu:" in Bleu("en").signature()
+
+
+def test_stored_scores_are_read_without_torch() -> None:
+    code = (
+        "import sys, roleshift.evaluation, roleshift.evaluation.metrics.corpus;"
+        "sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'evaluate', 'mlflow', 'streamlit')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
