@@ -1,0 +1,1 @@
+"""From raw sources to examples: adapters, cleaning, duplicates, splits without leaks."""

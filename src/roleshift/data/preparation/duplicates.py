@@ -1,0 +1,93 @@
+"""Near-duplicates: inputs whose 3-grams overlap, found by MinHash LSH and confirmed exactly.
+
+A 3-gram is three words in a row; a character of a script written without spaces counts as a word.
+The LSH index only proposes, at three quarters of the threshold, so that it misses next to none of
+the pairs at the threshold; the exact Jaccard similarity of the two sets of 3-grams decides.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+from datasketch import MinHash, MinHashLSH
+from datasketch.hashfunc import sha1_hash32
+
+_TOKEN = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W_]+")
+_PERMUTATIONS = 128
+_PROPOSE_FROM = 0.75  # of the threshold
+
+
+def normalised_text(text: str) -> str:
+    """What makes two inputs equal: their words in lower case, without punctuation and white space."""
+    return " ".join(_TOKEN.findall(text.lower()))
+
+
+def shingles(text: str) -> frozenset[str]:
+    """The 3-grams of a text; a shorter text is one shingle, one without words is itself."""
+    tokens = _TOKEN.findall(text.lower())
+    if len(tokens) < 3:
+        return frozenset({" ".join(tokens) or text.strip()})
+    return frozenset(" ".join(tokens[i : i + 3]) for i in range(len(tokens) - 2))
+
+
+def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+    """|a ∩ b| / |a ∪ b|."""
+    return len(a & b) / len(a | b)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    name: str
+    grams: frozenset[str]
+
+
+class NearDuplicateIndex:
+    """Texts that were accepted, and which of them a new text nearly repeats."""
+
+    def __init__(self, similarity: float) -> None:
+        self.similarity = similarity
+        self._lsh = MinHashLSH(threshold=_PROPOSE_FROM * similarity, num_perm=_PERMUTATIONS)
+        self._template = MinHash(num_perm=_PERMUTATIONS, seed=1, hashfunc=sha1_hash32)
+        self._entries: list[_Entry] = []
+
+    def find(self, text: str) -> list[str]:
+        """Names of the texts that this one nearly repeats, in the order they were added."""
+        grams = shingles(text)
+        proposed = sorted(int(key) for key in self._lsh.query(self._signature(grams)))
+        return [
+            entry.name for i in proposed if jaccard(grams, (entry := self._entries[i]).grams) >= self.similarity
+        ]
+
+    def add(self, name: str, text: str) -> None:
+        """Add a text under a name; names may repeat."""
+        grams = shingles(text)
+        self._lsh.insert(str(len(self._entries)), self._signature(grams))
+        self._entries.append(_Entry(name, grams))
+
+    def _signature(self, grams: frozenset[str]) -> MinHash:
+        signature = self._template.copy()
+        signature.update_batch([gram.encode("utf-8", "surrogatepass") for gram in sorted(grams)])
+        return signature
+
+
+def conflicts_with_test(
+    inputs: Sequence[str], groups: Sequence[str], test: pl.DataFrame, similarity: float
+) -> list[str | None]:
+    """Why each text may not enter training: `group_in_test: …`, `near_duplicate_of_test: …`, or None.
+
+    `test` is the test table (contract EXAMPLES); whatever comes from people or production goes
+    through here before it is trained on.
+    """
+    known_groups = set(test["group_id"])
+    index = NearDuplicateIndex(similarity)
+    for example_id, text in test.select("example_id", "input").iter_rows():
+        index.add(example_id, text)
+    reasons: list[str | None] = []
+    for text, group in zip(inputs, groups, strict=True):
+        if group in known_groups:
+            reasons.append(f"group_in_test: {group}")
+        else:
+            found = index.find(text)
+            reasons.append(f"near_duplicate_of_test: {found[0]}" if found else None)
+    return reasons
