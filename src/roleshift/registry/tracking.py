@@ -1,0 +1,135 @@
+"""The tracking store: opened once, its database migrated by one process at a time.
+
+SQLite lies beside the project, its artifacts in `mlartifacts/` beside it, by an absolute path:
+a stage's own folder may be a temporary copy that is deleted. A server decides for itself where
+artifacts go.
+"""
+
+import fcntl
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from roleshift.errors import RoleShiftError
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# MLflow's own defaults retry for minutes; a server that is down is said to be so within seconds.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import mlflow
+from alembic.util import CommandError
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """An open tracking store and the experiment in it."""
+
+    uri: str
+    client: MlflowClient
+    experiment_id: str
+
+
+def open_tracking(uri: str, home: Path, experiment: str) -> Tracking:
+    """Open the store at `uri`, creating and migrating it on first use, and find the experiment.
+
+    `home` is where artifacts go when `uri` is a database of a server's kind that has no folder of
+    its own. Two first uses at once are safe: a file lock for SQLite, MLflow's own unique names
+    for the experiment. Sets MLflow's process-wide tracking URI.
+    """
+    with reporting(uri):
+        for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        with store_lock(uri):
+            mlflow.set_tracking_uri(uri)
+            client = MlflowClient(uri)
+            found = client.get_experiment_by_name(experiment)
+            if found is None:
+                found = _create_experiment(client, experiment, artifact_location(uri, home))
+        if found.lifecycle_stage == "deleted":
+            raise RoleShiftError(
+                f"tracking store {redacted(uri)}: the experiment {experiment!r} is deleted there; restore it "
+                f"(`mlflow experiments restore --experiment-id {found.experiment_id}`) or name another in registry.experiment"
+            )
+        return Tracking(uri, client, found.experiment_id)
+
+
+def _create_experiment(client: MlflowClient, experiment: str, location: str | None) -> mlflow.entities.Experiment:
+    try:
+        client.create_experiment(experiment, artifact_location=location)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another machine was first
+            raise
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        raise RoleShiftError(f"the tracking store does not keep the experiment {experiment!r}; check its rights")
+    return found
+
+
+def artifact_location(uri: str, home: Path) -> str | None:
+    """Where artifacts go: beside an SQLite file, below `home` for another database, else the server's choice."""
+    database = sqlite_path(uri)
+    if database is not None:
+        return (database.parent / "mlartifacts").as_uri()
+    if uri.startswith(("http://", "https://")):
+        return None
+    return (home / "mlartifacts").resolve().as_uri()
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of an SQLite URI, absolute; None for any other store."""
+    match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
+    return Path(match[1]).resolve() if match else None
+
+
+@contextmanager
+def store_lock(uri: str, name: str = "lock") -> Iterator[None]:
+    """Let one process of this machine at a time do what SQLite does not serialise; others wait."""
+    database = sqlite_path(uri)
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_name(f"{database.name}.{name}").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def reporting(uri: str) -> Iterator[None]:
+    """Turn a failing store into one line that names it, without its password, and says what to do."""
+    try:
+        yield
+    except CommandError as error:
+        raise RoleShiftError(
+            f"tracking store {redacted(uri)}: its schema is of another MLflow version ({_first_line(error)}); "
+            "install that version, or back the store up and run `mlflow db upgrade`"
+        ) from error
+    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        remedy = "check that it is up and that you may write to it"
+        if "schema" in str(error) and "upgrade" in str(error):
+            remedy = "back it up and run `mlflow db upgrade` on it, or use the MLflow version that wrote it"
+        raise RoleShiftError(
+            f"tracking store {redacted(uri)}: {_first_line(error, uri)}; {remedy}, then run again: nothing computed is lost"
+        ) from error
+
+
+def redacted(uri: str) -> str:
+    """A URI without user name and password."""
+    return re.sub(r"//[^/@]+@", "//***@", uri)
+
+
+def _first_line(error: Exception, uri: str = "") -> str:
+    text = redacted(str(error).replace(uri, redacted(uri)) if uri else str(error))
+    line = (text.strip().splitlines() or [type(error).__name__])[0]
+    return line if len(line) <= 240 else line[:237] + "..."
