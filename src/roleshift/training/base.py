@@ -93,12 +93,22 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
+def load_config(folder: Path) -> Any:
+    """The configuration (a `PreTrainedConfig`) of a transformers folder."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise RoleShiftError(f"{folder}: no configuration that transformers can load ({_one_line(error)})") from error
+
+
 def load_model(folder: Path, dtype: "torch.dtype") -> Any:
     """The causal language model (a `PreTrainedModel`) of a transformers folder, on the CPU, in `dtype`."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # a bar of 0.1 s hides the stage's own lines
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar of 0.1 s hides the stage's own lines
     try:
         return AutoModelForCausalLM.from_pretrained(
             str(folder), dtype=dtype, attn_implementation="sdpa", local_files_only=True

@@ -39,7 +39,7 @@ def write_tiny_model(folder: Path, architecture: Architecture, seed: int) -> Non
     from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     tokenizer = _byte_level_tokenizer(with_template=architecture != "gpt2")
     special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     special["pad_token_id"] = tokenizer.pad_token_id
@@ -89,7 +89,7 @@ def _byte_level_tokenizer(*, with_template: bool) -> Any:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([AddedToken(START, special=True), AddedToken(STOP, special=True)])
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=backend, bos_token=START, eos_token=STOP, pad_token=STOP, model_max_length=CONTEXT_TOKENS
     )
     if with_template:
