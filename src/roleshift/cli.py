@@ -74,6 +74,16 @@ def clean(
     print(f"{sum(entry.size for entry in removed) / 1e6:10.1f} MB  removed")
 
 
+@app.command("publish-run")
+def publish_run() -> None:
+    """Write docs/default-run/, the reports and the README's table from a complete default run."""
+    from roleshift.publishing import publish_run as publish
+
+    project = Project.discover()
+    for path in publish(project):
+        print(f"wrote {path.relative_to(project.root)}")
+
+
 def main() -> None:
     """Run a command; an expected failure is one line on standard error and exit code 1."""
     try:

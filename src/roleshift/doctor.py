@@ -2,7 +2,6 @@
 
 import json
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -148,18 +147,19 @@ def accelerator() -> Finding:
 def tracking_store(project: Project) -> Finding:
     """Whether the MLflow tracking store answers."""
     uri = project.tracking_uri
-    shown = re.sub(r"//[^@/]*@", "//***@", uri)
-    if uri.startswith("sqlite:///") and not (project.home / uri.removeprefix("sqlite:///")).exists():
-        return Finding("tracking store", "ok", f"{shown} (made by the first run)")
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
     try:
-        MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
-    except (MlflowException, OSError) as error:
-        first = str(error).splitlines()[0]
-        return Finding("tracking store", "fail", f"{shown} does not answer ({first}); check MLFLOW_TRACKING_URI")
-    return Finding("tracking store", "ok", shown)
+        from roleshift.registry.tracking import MlflowClient, redacted, reporting, sqlite_path
+    except ImportError as error:
+        return Finding("tracking store", "fail", f"{error}; run `make setup`")
+    database = sqlite_path(uri)
+    if database is not None and not database.exists():
+        return Finding("tracking store", "ok", f"{redacted(uri)} (made by the first run)")
+    try:
+        with reporting(uri):
+            MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+    except (RoleShiftError, ImportError) as error:
+        return Finding("tracking store", "fail", f"{error}; check MLFLOW_TRACKING_URI")
+    return Finding("tracking store", "ok", redacted(uri))
 
 
 def sources(project: Project, params: Params) -> Iterator[Finding]:
