@@ -148,7 +148,9 @@ def tracking_store(project: Project) -> Finding:
     """Whether the MLflow tracking store answers."""
     uri = project.tracking_uri
     try:
-        from roleshift.registry.tracking import MlflowClient, redacted, reporting, sqlite_path
+        from mlflow import MlflowClient
+
+        from roleshift.registry.tracking import redacted, reporting, sqlite_path
     except ImportError as error:
         return Finding("tracking store", "fail", f"{error}; run `make setup`")
     database = sqlite_path(uri)
