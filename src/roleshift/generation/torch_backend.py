@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from roleshift.errors import RoleShiftError
+from roleshift.generation.continuations import encode_continuations
 from roleshift.generation.interface import Answer, GenerationConfig, Request
 from roleshift.generation.sampling import Writing, encode_prompt, log_softmax
 from roleshift.training.base import load_model, load_tokenizer
@@ -166,27 +167,6 @@ class TorchBackend:
                 yield
         finally:
             torch.set_num_threads(before)
-
-
-def encode_continuations(
-    tokenizer: Any, prompt: str, continuations: list[str], context: int
-) -> tuple[list[int], list[list[int]]]:
-    """Token ids of the prompt and of each continuation; errors name what is empty or too long."""
-    if not continuations:
-        raise RoleShiftError("no continuations were given; name at least one")
-    ids: list[int] = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    if not ids:
-        raise RoleShiftError("the prompt is empty; give it some text")
-    tails: list[list[int]] = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in continuations]
-    for text, tail in zip(continuations, tails, strict=True):
-        if not tail:
-            raise RoleShiftError(f"the continuation {text!r} is empty; give it some text")
-        if len(ids) + len(tail) - 1 > context:
-            raise RoleShiftError(
-                f"prompt and continuation have {len(ids) + len(tail)} tokens, the model's context window {context}; "
-                "shorten the prompt"
-            )
-    return ids, tails
 
 
 def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:

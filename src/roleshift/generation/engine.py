@@ -1,0 +1,221 @@
+"""The decoding engine over ONNX Runtime sessions: rows of shared key-value buffers, nothing copied.
+
+Each row of the buffers holds one sequence. A prompt is computed alone (batch 1) into its row, then
+all rows decode together; a finished row is free for the next prompt. Inputs and outputs of the
+cache are bound to the same memory, so that a step writes its keys and values in place. The graphs
+are those of onnxruntime-genai's model builder: GroupQueryAttention reads each row's length from
+the attention mask, so rows of different lengths need no padding on the left.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from roleshift.errors import RoleShiftError
+from roleshift.files import read_json
+
+LOAD_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+ELEMENT_TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+LOGITS_FROM = "logits_from"
+"""The graph input that export adds: logits are computed from this position of the input on."""
+
+
+@dataclass(frozen=True)
+class DecoderShape:
+    """What the engine needs to know of a model, from the exported genai_config.json."""
+
+    layers: int
+    key_value_heads: int
+    head_size: int
+    context_tokens: int
+    stop_ids: frozenset[int]
+    input_names: dict[str, str]
+    output_names: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read it; a file of another shape is an error that names it."""
+        path = folder / "genai_config.json"
+        config = read_json(path)
+        try:
+            model = config["model"]
+            decoder = model["decoder"]
+            stop = model["eos_token_id"]
+            return cls(
+                layers=decoder["num_hidden_layers"],
+                key_value_heads=decoder["num_key_value_heads"],
+                head_size=decoder["head_size"],
+                context_tokens=model["context_length"],
+                stop_ids=frozenset(stop if isinstance(stop, list) else [stop]),
+                input_names=decoder["inputs"],
+                output_names=decoder["outputs"],
+            )
+        except (KeyError, TypeError) as error:
+            raise RoleShiftError(f"{path}: lacks {error}; run `dvc repro export` again") from None
+
+    def cache_names(self) -> list[tuple[str, str]]:
+        """The cache's (input, output) names, layer by layer, keys before values."""
+        kinds = (("past_key_names", "present_key_names"), ("past_value_names", "present_value_names"))
+        return [
+            (self.input_names[past] % layer, self.output_names[present] % layer)
+            for layer in range(self.layers)
+            for past, present in kinds
+        ]
+
+
+class Graph:
+    """A session, and its bindings to ranges of rows of the engine's buffers."""
+
+    def __init__(self, path: Path, shape: DecoderShape, *, provider: str, threads: int) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        providers = ["CPUExecutionProvider"]
+        if provider == "cuda":
+            ort.preload_dlls()
+            providers.insert(0, "CUDAExecutionProvider")
+        try:
+            self.session = ort.InferenceSession(str(path), options, providers=providers)
+        except LOAD_ERRORS as error:
+            line = " ".join(str(error).split())[:300]
+            raise RoleShiftError(f"{path}: ONNX Runtime cannot load it ({line}); run `dvc repro export` again") from error
+        self.inputs = {entry.name: entry.type for entry in self.session.get_inputs()}
+        self._shape = shape
+        self._bindings: dict[tuple[int, int], ort.IOBinding] = {}
+
+    def bind(self, buffers: "Buffers") -> None:
+        """Forget the bindings to older buffers."""
+        self._bindings.clear()
+        self._buffers = buffers
+
+    def run(self, first: int, tokens: np.ndarray, lengths: list[int], logits_from: int) -> np.ndarray:
+        """One step of rows `first`, `first + 1`, ...: logits [rows, positions from logits_from, vocabulary].
+
+        `tokens` [rows, positions] are the new ones, `lengths` the rows' lengths after this step.
+        """
+        rows, positions = tokens.shape
+        key = (first, rows)
+        if key not in self._bindings:
+            self._bindings[key] = self._bind(first, rows)
+        binding = self._bindings[key]
+        names = self._shape.input_names
+        total = np.asarray(lengths, dtype=np.int64)[:, None]
+        feeds = {
+            names["input_ids"]: np.ascontiguousarray(tokens, dtype=np.int64),
+            names["attention_mask"]: (np.arange(total.max())[None] < total).astype(np.int64),
+        }
+        if "position_ids" in names:
+            feeds[names["position_ids"]] = np.ascontiguousarray(total - positions + np.arange(positions)[None])
+        if LOGITS_FROM in self.inputs:
+            feeds[LOGITS_FROM] = np.array([logits_from], dtype=np.int64)
+        for name, value in feeds.items():
+            binding.bind_cpu_input(name, value)
+        # Bound anew: a step's logits have another shape than the last one's.
+        binding.bind_output(self._shape.output_names["logits"], "cpu")
+        self.session.run_with_iobinding(binding)
+        logits: np.ndarray = binding.get_outputs()[0].numpy()
+        return logits if LOGITS_FROM in self.inputs else logits[:, logits_from:]
+
+    def _bind(self, first: int, rows: int) -> ort.IOBinding:
+        binding = self.session.io_binding()
+        binding.bind_output(self._shape.output_names["logits"], "cpu")  # bound first: its place among the outputs is 0
+        shape = [rows, *self._buffers.row_shape]
+        for layer, (past, present) in enumerate(self._shape.cache_names()):
+            place = self._buffers.address(layer, first)
+            device, dtype = self._buffers.device, self._buffers.dtype
+            binding.bind_input(past, device, 0, dtype, shape, place)
+            binding.bind_output(present, device, 0, dtype, shape, place)
+        return binding
+
+
+class Buffers:
+    """Keys and values of every layer: arrays [rows, key-value heads, capacity in tokens, head size]."""
+
+    def __init__(self, shape: DecoderShape, *, rows: int, capacity: int, dtype: Any, device: str) -> None:
+        self.rows, self.capacity, self.dtype, self.device = rows, capacity, dtype, device
+        self.row_shape = [shape.key_value_heads, capacity, shape.head_size]
+        full = [rows, *self.row_shape]
+        count = 2 * shape.layers
+        try:
+            self._arrays = [np.zeros(full, dtype) for _ in range(count)] if device == "cpu" else []
+            self._values = [
+                ort.OrtValue.ortvalue_from_shape_and_type(full, dtype, device, 0) for _ in range(count) if device != "cpu"
+            ]
+        except (MemoryError, *LOAD_ERRORS) as error:
+            size = count * int(np.prod(full)) * np.dtype(dtype).itemsize / 1e9
+            raise RoleShiftError(f"no memory for {size:.1f} GB of keys and values; lower generation.batch_size") from error
+
+    @property
+    def movable(self) -> bool:
+        """Whether rows can be moved: host memory only."""
+        return bool(self._arrays)
+
+    def address(self, index: int, row: int) -> int:
+        """Where a row begins."""
+        start: int = self._arrays[index].ctypes.data if self._arrays else self._values[index].data_ptr()
+        return start + row * int(np.prod(self.row_shape)) * np.dtype(self.dtype).itemsize
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy a row's first `length` positions to another row."""
+        for array in self._arrays:
+            array[target, :, :length] = array[source, :, :length]
+
+
+class Engine:
+    """Prefill and decode over buffers that grow as needed.
+
+    `graphs` names the graph that computes prompts and the one that decodes; they may be the same.
+    """
+
+    def __init__(self, folder: Path, graphs: dict[str, str], *, provider: str, threads: int) -> None:
+        self.shape = DecoderShape.read(folder)
+        loaded = {
+            name: Graph(folder / name, self.shape, provider=provider, threads=threads) for name in set(graphs.values())
+        }
+        self._prefill, self._decode = loaded[graphs["prefill"]], loaded[graphs["decode"]]
+        self.provider = "cuda" if "CUDAExecutionProvider" in self._decode.session.get_providers() else "cpu"
+        self._dtype = ELEMENT_TYPES[self._decode.inputs[self.shape.cache_names()[0][0]]]
+        self._buffers: Buffers | None = None
+
+    def reserve(self, rows: int, capacity: int) -> None:
+        """Make room for `rows` sequences of up to `capacity` tokens; what the rows held is lost."""
+        held = self._buffers
+        if held is not None and held.rows >= rows and held.capacity >= capacity:
+            return
+        self._buffers = Buffers(self.shape, rows=rows, capacity=capacity, dtype=self._dtype, device=self.provider)
+        for graph in (self._prefill, self._decode):
+            graph.bind(self._buffers)
+
+    def prefill(self, row: int, tokens: list[int], past: int = 0, logits_from: int = -1) -> np.ndarray:
+        """Compute tokens into a row after its first `past` positions: logits [positions, vocabulary].
+
+        By default only the last position's logits; from `logits_from` on where it is given.
+        """
+        start = len(tokens) - 1 if logits_from < 0 else logits_from
+        return self._prefill.run(row, np.array([tokens]), [past + len(tokens)], start)[0]
+
+    def decode(self, tokens: list[int], lengths: list[int]) -> np.ndarray:
+        """One token more in rows 0, 1, ...: logits [rows, vocabulary]; `lengths` count the new token."""
+        return self._decode.run(0, np.array(tokens)[:, None], lengths, 0)[:, 0]
+
+    @property
+    def movable(self) -> bool:
+        """Whether `move` works."""
+        return self._buffers is not None and self._buffers.movable
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy one row's first `length` positions to another."""
+        if self._buffers is not None:
+            self._buffers.move(source, target, length)
