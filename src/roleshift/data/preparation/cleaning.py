@@ -18,7 +18,8 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 def clean_text(text: str, *, is_code: bool = False) -> str:
     """The cleaned text; code keeps its indentation and its inner spaces."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = "".join(character for character in text if not _is_control(character))
+    if not text.replace("\n", "").replace("\t", "").isprintable():  # most texts need no look at each character
+        text = "".join(character for character in text if not _is_control(character))
     if is_code:
         text = "\n".join(line.rstrip() for line in text.split("\n"))
         return _BLANK_LINES.sub("\n\n", text).strip("\n")

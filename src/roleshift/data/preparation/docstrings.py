@@ -67,9 +67,13 @@ def _row(function: Function, lines: list[str], group: str, origin: str) -> Draft
     sentence = first_sentence(ast.get_docstring(function) or "")
     if function.name.startswith("test"):
         return Dropped("test", origin, function.name)
-    if not body:
+    if all(_says_nothing(statement) for statement in body):
         return Dropped("nothing_but_a_docstring", origin, function.name)
-    if function.name.startswith("_") and len(body) == 1 and not isinstance(body[0], ast.With | ast.For | ast.While | ast.Try):
+    if (
+        function.name.startswith("_")
+        and len(body) == 1
+        and not isinstance(body[0], ast.With | ast.For | ast.While | ast.Try)
+    ):
         return Dropped("private_one_liner", origin, function.name)
     if len(sentence.split()) < MIN_WORDS:
         return Dropped("docstring_under_three_words", origin, sentence)
@@ -77,6 +81,11 @@ def _row(function: Function, lines: list[str], group: str, origin: str) -> Draft
     if code is None:
         return Dropped("docstring_shares_a_line", origin, function.name)
     return Draft(code, (sentence,), group, origin)
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    is_ellipsis = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return is_ellipsis or isinstance(statement, ast.Pass)
 
 
 def first_sentence(docstring: str) -> str:
@@ -96,5 +105,7 @@ def without_docstring(function: Function, lines: list[str]) -> str | None:
     if shares_start or function.body[1].lineno <= end or docstring.lineno <= function.lineno:
         return None
     start = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
+    while not lines[end].strip():  # the blank lines that set the docstring off
+        end += 1
     kept = lines[start - 1 : docstring.lineno - 1] + lines[end : function.end_lineno]
     return textwrap.dedent("\n".join(kept)).strip("\n")

@@ -13,7 +13,9 @@ import polars as pl
 from datasketch import MinHash, MinHashLSH
 from datasketch.hashfunc import sha1_hash32
 
-_TOKEN = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W_]+")
+_TOKEN = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W_]+"
+)
 _PERMUTATIONS = 128
 _PROPOSE_FROM = 0.75  # of the threshold
 
@@ -55,9 +57,7 @@ class NearDuplicateIndex:
         """Names of the texts that this one nearly repeats, in the order they were added."""
         grams = shingles(text)
         proposed = sorted(int(key) for key in self._lsh.query(self._signature(grams)))
-        return [
-            entry.name for i in proposed if jaccard(grams, (entry := self._entries[i]).grams) >= self.similarity
-        ]
+        return [entry.name for i in proposed if jaccard(grams, (entry := self._entries[i]).grams) >= self.similarity]
 
     def add(self, name: str, text: str) -> None:
         """Add a text under a name; names may repeat."""

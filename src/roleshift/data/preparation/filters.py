@@ -8,7 +8,9 @@ from roleshift.data.preparation.rows import Rejection, Row, TokenCounter, reject
 from roleshift.params import PrepareParams
 
 
-def within_length(rows: list[Row], params: PrepareParams, count_tokens: TokenCounter) -> tuple[list[Row], list[Rejection]]:
+def within_length(
+    rows: list[Row], params: PrepareParams, count_tokens: TokenCounter
+) -> tuple[list[Row], list[Rejection]]:
     """Rows whose input fits; of the references those that fit, and at least one must."""
     texts = list(dict.fromkeys(text for row in rows for text in (row.input, *row.references)))
     tokens = dict(zip(texts, count_tokens(texts), strict=True))
@@ -22,9 +24,7 @@ def within_length(rows: list[Row], params: PrepareParams, count_tokens: TokenCou
             rejected.append(reject(row, "reference_too_long", f"{min(tokens[text] for text in row.references)} tokens"))
         else:
             kept.append(
-                replace(
-                    row, references=fitting, input_tokens=tokens[row.input], reference_tokens=tokens[fitting[0]]
-                )
+                replace(row, references=fitting, input_tokens=tokens[row.input], reference_tokens=tokens[fitting[0]])
             )
     return kept, rejected
 

@@ -12,7 +12,9 @@ from roleshift.tasks import TaskDefinition
 
 MIN_WORDS = 3
 _PLACEHOLDER = re.compile(r"%[\d.]*[a-zA-Z]\b|%\d|%\(|\{[^}]*\}|<[^>]+>|\$\{?\w")
-_SHORTCUT = re.compile(r"\b(?:Ctrl|Cmd|Alt|Shift|Accel|Command|Control)\s*[+-]\s*\S|[⌘⌥⇧⌃]|(?<!\w)[&_](?=[A-Za-z])|(?<=[a-z])&(?=[a-z])")
+_SHORTCUT = re.compile(
+    r"\b(?:Ctrl|Cmd|Alt|Shift|Accel|Command|Control)\s*[+-]\s*\S|[⌘⌥⇧⌃]|(?<!\w)[&_](?=[A-Za-z])|(?<=[a-z])&(?=[a-z])"
+)
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 _CONTEXT = "\x04"
 

@@ -77,7 +77,13 @@ def reject(row: Row, reason: str, detail: str = "") -> Rejection:
 
 
 def clean_rows(
-    name: str, corpus: Corpus, task: TaskDefinition, licence: str, read: Iterable[Draft | Dropped], params: PrepareParams
+    name: str,
+    corpus: Corpus,
+    read: Iterable[Draft | Dropped],
+    *,
+    task: TaskDefinition,
+    licence: str,
+    params: PrepareParams,
 ) -> tuple[list[Row], list[Rejection]]:
     """Clean what an adapter reads; too many malformed rows stop with file and line of the first."""
     rows: list[Row] = []

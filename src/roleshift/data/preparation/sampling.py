@@ -24,7 +24,7 @@ class Sample:
     rejected: list[Rejection] = field(default_factory=list)
 
 
-def draw(rows: Iterable[Row], splits: dict[str, Split], sizes: Sizes, seed: int, similarity: float) -> Sample:
+def draw(rows: Iterable[Row], splits: dict[str, Split], sizes: Sizes, *, seed: int, similarity: float) -> Sample:
     """Up to `sizes` rows per capability and split; several corpora of one capability share evenly.
 
     Validation, test and review take the rows of lowest hash, at most one per group, whatever the
@@ -62,7 +62,9 @@ def draw(rows: Iterable[Row], splits: dict[str, Split], sizes: Sizes, seed: int,
 def _in_turn(corpora: dict[str, list[Row]], salt: str) -> Iterator[Row]:
     """The rows of each corpus by hash, one corpus after the other, until all are empty."""
     pending = {
-        name: sorted(rows, key=lambda row: (fraction("sample", salt, row.task.capability, row.example_id), row.example_id))
+        name: sorted(
+            rows, key=lambda row: (fraction("sample", salt, row.task.capability, row.example_id), row.example_id)
+        )
         for name, rows in sorted(corpora.items())
     }
     iterators = {name: iter(rows) for name, rows in pending.items()}

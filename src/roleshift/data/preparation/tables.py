@@ -35,19 +35,25 @@ def read_table_rows(folder: Path, corpus: Corpus, task: TaskDefinition) -> Itera
         try:
             yield _draft(row, columns, task, origin)
         except ValueError as error:
-            yield Dropped("malformed", origin, json.dumps(row, ensure_ascii=False, default=str)[:500], str(error), malformed=True)
+            yield Dropped(
+                "malformed", origin, json.dumps(row, ensure_ascii=False, default=str)[:500], str(error), malformed=True
+            )
 
 
 def _table_file(folder: Path, corpus: Corpus) -> Path:
     if corpus.file:
         file = folder / corpus.file
         if not file.is_file() or file.suffix not in ENDINGS:
-            raise RoleShiftError(f"{file}: no such table; `file` of the corpus names a {', '.join(ENDINGS)} of its source")
+            raise RoleShiftError(
+                f"{file}: no such table; `file` of the corpus names a {', '.join(ENDINGS)} of its source"
+            )
         return file
     files = sorted(path for path in folder.rglob("*") if path.suffix in ENDINGS)
     if len(files) != 1:
         names = ", ".join(path.name for path in files[:5]) or "none"
-        raise RoleShiftError(f"{folder}: one {', '.join(ENDINGS)} is needed, found {names}; name one as `file` of the corpus")
+        raise RoleShiftError(
+            f"{folder}: one {', '.join(ENDINGS)} is needed, found {names}; name one as `file` of the corpus"
+        )
     return files[0]
 
 
@@ -85,7 +91,7 @@ def _csv_rows(file: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any
             reader = csv.DictReader(stream)
             _refuse_missing(file, list(reader.fieldnames or ()), columns)
             for row in reader:
-                surplus = row.pop(None, None)  # type: ignore[call-overload]
+                surplus = row.pop(None, None)
                 yield reader.line_num, row if surplus is None else f"{row} and {surplus}"
     except (csv.Error, UnicodeDecodeError) as error:
         raise RoleShiftError(f"{file}: not a readable CSV in UTF-8 ({error})") from None
@@ -94,7 +100,9 @@ def _csv_rows(file: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any
 def _refuse_missing(file: Path, present: list[str], columns: Columns) -> None:
     for name in _named(columns):
         if name not in present:
-            raise RoleShiftError(f"{file}: no column {name!r}; it has {', '.join(present) or 'none'}: correct `columns`")
+            raise RoleShiftError(
+                f"{file}: no column {name!r}; it has {', '.join(present) or 'none'}: correct `columns`"
+            )
 
 
 def _named(columns: Columns) -> list[str]:
@@ -113,7 +121,9 @@ def _draft(row: dict[str, Any], columns: Columns, task: TaskDefinition, origin: 
     return Draft(
         text,
         tuple(dict.fromkeys(references)),
-        _text(row[columns.group], columns.group) if columns.group else f"text:{sha256_text(normalised_text(text))[:16]}",
+        _text(row[columns.group], columns.group)
+        if columns.group
+        else f"text:{sha256_text(normalised_text(text))[:16]}",
         origin,
         {name: _text(row[column], column) for name, column in columns.slices.items()},
         _text(row[columns.language], columns.language) if columns.language else None,

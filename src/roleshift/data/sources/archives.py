@@ -37,7 +37,9 @@ def extract_members(
         with _opened(archive) as (members, reader):
             for member in members:
                 _refuse_outside(archive, member.name)
-            return [_write(archive, member, reader, folder, max_bytes) for member in _select(archive, members, patterns)]
+            return [
+                _write(archive, member, reader, folder, max_bytes) for member in _select(archive, members, patterns)
+            ]
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise RoleShiftError(f"{archive.name}: cannot be read as an archive ({error}); fetch it again") from None
 

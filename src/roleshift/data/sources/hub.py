@@ -11,6 +11,7 @@ from pathlib import Path
 from roleshift.data.sources.network import NetworkError, is_offline, refuse_offline, with_retries
 from roleshift.data.sources.store import DownloadStore, Fetched
 from roleshift.errors import RoleShiftError
+from roleshift.files import read_json
 from roleshift.params import DatasetSource, HubSource
 
 PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
@@ -29,10 +30,15 @@ def fetch_hub(source: HubSource, store: DownloadStore) -> Fetched:
         refuse_offline(what)
         print(f"fetch: downloading {what} from the hub", file=sys.stderr, flush=True)
         folder = with_retries(what, lambda: _snapshot(source, local_files_only=False))
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.match("*.*")]
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
     kept = [path for path in files if any(path.match(pattern) for pattern in PATTERNS)]
     if not any(path.suffix == ".safetensors" for path in kept):
         raise RoleShiftError(f"{what}: no *.safetensors among its files; only such weights are read, never pickles")
+    index = folder / "model.safetensors.index.json"
+    shards = set(read_json(index)["weight_map"].values()) if index.is_file() else set()
+    missing = sorted(shards - {path.name for path in kept})
+    if missing:
+        raise RoleShiftError(f"{what}: {missing[0]} is missing in the hub's cache; fetch it once with a network")
     return store.remember(key, [store.add(path.resolve(), path.name) for path in kept], folder.name)
 
 
@@ -68,7 +74,9 @@ def _snapshot(source: HubSource, *, local_files_only: bool) -> Path:
             )
         )
     except GatedRepoError:
-        raise RoleShiftError(f"{source.repo}: the hub asks for a login; accept its terms and run `hf auth login`") from None
+        raise RoleShiftError(
+            f"{source.repo}: the hub asks for a login; accept its terms and run `hf auth login`"
+        ) from None
     except RepositoryNotFoundError:
         raise RoleShiftError(f"{source.repo}: the hub has no such repository, or not for this login") from None
     except RevisionNotFoundError:

@@ -10,7 +10,16 @@ from roleshift.errors import RoleShiftError
 from roleshift.files import list_files
 
 STDLIB_FILE = "stdlib.jsonl"
-_NOT_DOCUMENTED_CODE = {"test", "tests", "idlelib", "lib2to3", "turtledemo", "site-packages", "dist-packages", "ensurepip"}
+_NOT_DOCUMENTED_CODE = {
+    "test",
+    "tests",
+    "idlelib",
+    "lib2to3",
+    "turtledemo",
+    "site-packages",
+    "dist-packages",
+    "ensurepip",
+}
 _LEFT_BY_TOOLS = {".git", ".dvc", "__pycache__", ".ipynb_checkpoints"}
 
 
@@ -41,7 +50,11 @@ def stdlib_jsonl(folder: Path) -> str:
     lines = []
     for path in sorted(folder.rglob("*.py"), key=lambda file: file.relative_to(folder).as_posix()):
         inner = path.relative_to(folder)
-        if _NOT_DOCUMENTED_CODE & set(inner.parts) or inner.name.startswith("_sysconfigdata") or "config-" in inner.parts[0]:
+        if (
+            _NOT_DOCUMENTED_CODE & set(inner.parts)
+            or inner.name.startswith("_sysconfigdata")
+            or "config-" in inner.parts[0]
+        ):
             continue
         try:
             text = path.read_text(encoding="utf-8")

@@ -29,7 +29,8 @@ def refuse_offline(what: str) -> None:
     if is_offline():
         raise RoleShiftError(
             f"{what} is not in the download store, and {OFFLINE_VARIABLE} is set; "
-            f"run `make repro` once with a network and without {OFFLINE_VARIABLE}, or bring .work/downloads from another checkout"
+            f"run `make repro` once with a network and without {OFFLINE_VARIABLE}, "
+            "or bring .work/downloads from another checkout"
         )
 
 
@@ -46,7 +47,9 @@ def with_retries(
             return attempt()
         except NetworkError as error:
             if wait is None:
-                raise RoleShiftError(f"{what}: {error}; check the network, proxy and mirror, then run it again") from None
+                raise RoleShiftError(
+                    f"{what}: {error}; check the network, proxy and mirror, then run it again"
+                ) from None
             print(f"fetch: {what}: {error}; trying again in {wait:g} s", file=sys.stderr, flush=True)
             sleep(wait)
     raise AssertionError("unreachable")

@@ -7,7 +7,6 @@ proxy, certificate and timeout. The hash in params.yaml decides what is accepted
 """
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -46,7 +45,9 @@ def pip_settings() -> PipSettings:
     command = [sys.executable, "-m", "pip", "config", "list"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise RoleShiftError(f"`pip config list` fails ({result.stderr.strip().splitlines()[-1:]}); mend pip's configuration")
+        raise RoleShiftError(
+            f"`pip config list` fails ({result.stderr.strip().splitlines()[-1:]}); mend pip's configuration"
+        )
     return parse_pip_settings(result.stdout)
 
 
@@ -85,7 +86,9 @@ def download_source_archive(name: str, version: str, folder: Path, settings: Pip
     if not found:
         if failures:
             raise failures[0]
-        raise RoleShiftError(f"{name}=={version}: no source archive at {', '.join(settings.indexes + settings.find_links)}")
+        raise RoleShiftError(
+            f"{name}=={version}: no source archive at {', '.join(settings.indexes + settings.find_links)}"
+        )
     url = min(found, key=lambda link: (f"sha256={sha256}" not in link, found.index(link)))
     target = folder / _file_name(url)
     _download(urldefrag(url).url, target, session, settings)
@@ -161,13 +164,19 @@ class _Anchors(HTMLParser):
         self.links += [value for name, value in attrs if tag == "a" and name == "href" and value]
 
 
-def _get(url: str, session: "requests.Session", settings: PipSettings, *, stream: bool = False) -> "requests.Response | None":
+def _get(
+    url: str, session: "requests.Session", settings: PipSettings, *, stream: bool = False
+) -> "requests.Response | None":
     import requests
 
     verify = False if (urlsplit(url).hostname or "") in settings.trusted_hosts else settings.certificate
     try:
         response = session.get(
-            url, timeout=settings.timeout, headers={"Accept": _ACCEPT} if not stream else {}, stream=stream, verify=verify
+            url,
+            timeout=settings.timeout,
+            headers={"Accept": _ACCEPT} if not stream else {},
+            stream=stream,
+            verify=verify,
         )
     except requests.RequestException as error:
         raise NetworkError(f"{urlsplit(url).hostname} cannot be reached ({type(error).__name__})") from None
@@ -194,4 +203,4 @@ def _download(url: str, target: Path, session: "requests.Session", settings: Pip
         raise NetworkError(f"{target.name}: the download broke off ({type(error).__name__})") from None
     expected = response.headers.get("content-length")
     if expected is not None and "content-encoding" not in response.headers and target.stat().st_size != int(expected):
-        raise NetworkError(f"{target.name}: the download broke off at {os.path.getsize(target)} of {expected} bytes")
+        raise NetworkError(f"{target.name}: the download broke off at {target.stat().st_size} of {expected} bytes")

