@@ -1,0 +1,40 @@
+"""The adapter merged into its base: one plain transformers folder in float32."""
+
+from pathlib import Path
+
+from roleshift.errors import RoleShiftError
+from roleshift.files import hash_json, hash_tree, replacing
+
+
+def model_id_of(base_id: str, adapter_folder: Path) -> str:
+    """A tuned model's id, known before any export: 16 hex digits of base id and adapter contents."""
+    return hash_json({"base": base_id, "adapter": hash_tree(adapter_folder)})[:16]
+
+
+def merge_adapter(base_folder: Path, adapter_folder: Path, out: Path) -> None:
+    """Write base plus adapter to `out` as a transformers folder (float32, safetensors, tokenizer).
+
+    In float32 whatever the base's precision, so that small updates are not rounded away. Raises a
+    RoleShiftError where the adapter does not fit the base, or the merged weights are not finite.
+    """
+    import torch
+    from peft import PeftModel
+    from transformers.utils import logging
+
+    from roleshift.training.base import load_model, load_tokenizer
+
+    logging.disable_progress_bar()
+    model = load_model(base_folder, torch.float32)
+    try:
+        merged = PeftModel.from_pretrained(model, str(adapter_folder)).merge_and_unload(safe_merge=True)
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        line = " ".join(str(error).split())[:300]
+        raise RoleShiftError(
+            f"{adapter_folder}: the adapter does not fit the base model ({line}); run `dvc repro finetune` again"
+        ) from error
+    try:
+        with replacing(out) as folder:
+            merged.save_pretrained(folder)
+            load_tokenizer(base_folder).save_pretrained(folder)
+    except OSError as error:
+        raise RoleShiftError(f"{out}: cannot write the merged model ({error}); free disk space") from error

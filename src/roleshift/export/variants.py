@@ -1,0 +1,153 @@
+"""All variants of a tuned model: merge, build, check the float32 export against torch."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from roleshift.errors import RoleShiftError
+from roleshift.export.building import UnsupportedArchitectureError, build_variant, keep_torch
+from roleshift.export.merging import merge_adapter
+from roleshift.export.parity import Parity, compare, forced_answers, parity_examples, torch_logits
+from roleshift.files import link_or_copy, write_json
+from roleshift.generation.opening import MANIFEST, check_files, open_backend, read_manifest
+from roleshift.params import ExportParams
+from roleshift.tasks import TaskDefinition
+
+REFERENCE = "onnx-fp32"
+FALLBACK = "torch-merged"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What the export writes besides the variants: metrics (the same for the same inputs) and seconds."""
+
+    metrics: dict[str, Any]
+    seconds: dict[str, float]
+
+
+def export_variants(
+    base_folder: Path,
+    adapter_folder: Path,
+    model_id: str,
+    params: ExportParams,
+    validation: pl.DataFrame,
+    tasks: Mapping[str, TaskDefinition],
+    work: Path,
+    out: Path,
+) -> Exported:
+    """Write every variant to `out/<variant>/`; what is complete in `work` is not built again.
+
+    Raises a RoleShiftError that names the example where the float32 export differs from torch by
+    more than the tolerance.
+    """
+    seconds: dict[str, float] = {}
+    merged = work / "merged"
+    if not merged.is_dir():
+        seconds["merge"] = _timed(lambda: merge_adapter(base_folder, adapter_folder, merged))
+    built = work / "variants"
+    reason = None
+    try:
+        for name, variant in params.variants.items():
+            if not _complete(built / name):
+                seconds[f"build {name}"] = _timed(
+                    lambda name=name, variant=variant: build_variant(merged, name, variant, model_id, built / name)
+                )
+        names = list(params.variants)
+        start = time.perf_counter()
+        parity = _parity(merged, built, names, params, validation, tasks)
+        seconds["parity"] = time.perf_counter() - start
+    except UnsupportedArchitectureError as error:
+        reason = f"onnxruntime-genai's model builder does not know {error}"
+        names, parity = [FALLBACK], {}
+        if not _complete(built / FALLBACK):
+            keep_torch(merged, FALLBACK, model_id, built / FALLBACK)
+    for name in names:
+        link_or_copy(built / name, out / name)
+    metrics = {
+        "supported": reason is None,
+        "reason": reason,
+        "model_id": model_id,
+        "parity_tolerance": params.parity_tolerance,
+        "variants": {name: _describe(built / name, parity.get(name)) for name in names},
+    }
+    shutil.rmtree(merged)
+    return Exported(metrics, seconds)
+
+
+def _parity(
+    merged: Path,
+    built: Path,
+    names: list[str],
+    params: ExportParams,
+    validation: pl.DataFrame,
+    tasks: Mapping[str, TaskDefinition],
+) -> dict[str, Parity]:
+    from roleshift.training.base import load_tokenizer
+
+    reference = read_manifest(built / REFERENCE) or {}
+    forced = forced_answers(
+        parity_examples(validation, params.parity_prompts), tasks, load_tokenizer(merged), reference["context_tokens"]
+    )
+    expected = torch_logits(merged, forced)
+    found = {}
+    for name in names:
+        from roleshift.generation.onnx_backend import OnnxBackend
+
+        backend = open_backend(built / name, provider="auto")
+        if not isinstance(backend, OnnxBackend):
+            raise RoleShiftError(f"{built / name}: not an ONNX variant; remove {built} and run export again")
+        logits = [backend.forced_logits(answer.prompt_ids, answer.answer_ids) for answer in forced]
+        backend.close()
+        found[name] = compare(forced, expected, logits)
+        if name == REFERENCE and not found[name].largest <= params.parity_tolerance:
+            raise RoleShiftError(
+                f"{REFERENCE}: logits differ from torch by {found[name].largest:.4g} at the prompt of example "
+                f"{found[name].example_id}; export.parity_tolerance is {params.parity_tolerance:g}"
+            )
+    return found
+
+
+def _complete(folder: Path) -> bool:
+    """Whether a variant from an interrupted run is whole; one that is not is removed."""
+    if not (folder / MANIFEST).is_file():
+        return False
+    try:
+        check_files(folder, json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except (RoleShiftError, ValueError):
+        shutil.rmtree(folder)
+        return False
+    return True
+
+
+def _describe(folder: Path, parity: Parity | None) -> dict[str, Any]:
+    manifest = read_manifest(folder) or {}
+    described: dict[str, Any] = {
+        "precision": manifest["precision"],
+        "bytes": sum(entry["bytes"] for entry in manifest["files"].values()),
+    }
+    if parity is not None:
+        # Six significant digits: the last bits of a logit depend on the processor.
+        described["parity"] = {
+            "largest_logit_difference": float(f"{parity.largest:.6g}"),
+            "top1_agreement": float(f"{parity.agreement:.6g}"),
+            "positions": parity.positions,
+        }
+    return described
+
+
+def _timed(work: Any) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def write_metrics(exported: Exported, metrics: Path, timings: Path) -> None:
+    """Write metrics/export.json and metrics/timings/export.json."""
+    write_json(metrics, exported.metrics)
+    write_json(timings, {name: round(value, 2) for name, value in exported.seconds.items()})
