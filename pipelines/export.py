@@ -1,4 +1,4 @@
-"""Export: merge the adapter into the base and write every precision variant. Run: dvc repro export
+"""Export: merge the adapter into the base and write every precision variant. Run: dvc repro export.
 
 Where the exporter does not know the architecture, the merged torch model is the only variant.
 """

@@ -55,7 +55,9 @@ def build_variant(merged: Path, name: str, variant: VariantParams, model_id: str
             }
             write_json(folder / MANIFEST, manifest)
     except OSError as error:
-        raise RoleShiftError(f"{out}: cannot write the variant ({error}); free disk space and run export again") from error
+        raise RoleShiftError(
+            f"{out}: cannot write the variant ({error}); free disk space and run export again"
+        ) from error
     return manifest
 
 
@@ -74,7 +76,9 @@ def keep_torch(merged: Path, name: str, model_id: str, out: Path) -> dict[str, A
             }
             write_json(folder / MANIFEST, manifest)
     except OSError as error:
-        raise RoleShiftError(f"{out}: cannot write the variant ({error}); free disk space and run export again") from error
+        raise RoleShiftError(
+            f"{out}: cannot write the variant ({error}); free disk space and run export again"
+        ) from error
     return manifest
 
 

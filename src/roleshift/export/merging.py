@@ -19,11 +19,9 @@ def merge_adapter(base_folder: Path, adapter_folder: Path, out: Path) -> None:
     """
     import torch
     from peft import PeftModel
-    from transformers.utils import logging
 
     from roleshift.training.base import load_model, load_tokenizer
 
-    logging.disable_progress_bar()
     model = load_model(base_folder, torch.float32)
     try:
         merged = PeftModel.from_pretrained(model, str(adapter_folder)).merge_and_unload(safe_merge=True)

@@ -32,6 +32,7 @@ class Exported:
 
 
 def export_variants(
+    *,
     base_folder: Path,
     adapter_folder: Path,
     model_id: str,
@@ -60,7 +61,7 @@ def export_variants(
                 )
         names = list(params.variants)
         start = time.perf_counter()
-        parity = _parity(merged, built, names, params, validation, tasks)
+        parity = _parity(merged=merged, built=built, names=names, params=params, validation=validation, tasks=tasks)
         seconds["parity"] = time.perf_counter() - start
     except UnsupportedArchitectureError as error:
         reason = f"onnxruntime-genai's model builder does not know {error}"
@@ -81,6 +82,7 @@ def export_variants(
 
 
 def _parity(
+    *,
     merged: Path,
     built: Path,
     names: list[str],

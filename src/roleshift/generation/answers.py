@@ -83,11 +83,14 @@ class AnswerStore:
         with self._reported():
             self._connection.execute(query, row)
 
-    def likelihoods(self, artifact_id: str, prompt_hash: str, continuations_hash: str) -> tuple[list[float], float] | None:
+    def likelihoods(
+        self, artifact_id: str, prompt_hash: str, continuations_hash: str
+    ) -> tuple[list[float], float] | None:
         """The stored log-probabilities of a prompt's continuations and the seconds they took, if there."""
         with self._reported():
             row = self._connection.execute(
-                "SELECT logprobs, seconds FROM likelihoods WHERE artifact_id=? AND prompt_hash=? AND continuations_hash=?",
+                "SELECT logprobs, seconds FROM likelihoods "
+                "WHERE artifact_id=? AND prompt_hash=? AND continuations_hash=?",
                 (artifact_id, prompt_hash, continuations_hash),
             ).fetchone()
         return None if row is None else (json.loads(row[0]), row[1])
@@ -117,7 +120,9 @@ class AnswerStore:
         try:
             yield
         except sqlite3.OperationalError as error:
-            raise RoleShiftError(f"{self.path}: cannot be used ({error}); free disk space, or end what locks it") from error
+            raise RoleShiftError(
+                f"{self.path}: cannot be used ({error}); free disk space, or end what locks it"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise RoleShiftError(
                 f"{self.path}: not a readable store of answers ({error}); move it away, and they are generated again"

@@ -55,11 +55,33 @@ def ask(
     every example of a task. `open_backend` is called only if the store lacks an answer; the backend
     is closed afterwards. Timings of stored answers are those of when they were generated.
     """
-    prompted = _prompts(examples, tasks, tokenizer_folder, shots, shot_examples, config.seed)
-    answers = _answers(prompted, artifact_id, open_backend, config, store, f"{variant} {split}")
+    prompted = _prompts(
+        examples,
+        tasks,
+        tokenizer_folder=tokenizer_folder,
+        shots=shots,
+        shot_examples=shot_examples,
+        seed=config.seed,
+    )
+    answers = _answers(
+        prompted,
+        artifact_id=artifact_id,
+        open_backend=open_backend,
+        config=config,
+        store=store,
+        what=f"{variant} {split}",
+    )
     key = {"model_id": model_id, "variant": variant, "shots": shots, "perturbation": perturbation}
     items = [
-        _item(p, key, split, artifact_id, config.settings_hash, answers[p.prompt_hash]) for p in prompted
+        _item(
+            p,
+            key=key,
+            split=split,
+            artifact_id=artifact_id,
+            settings_hash=config.settings_hash,
+            answer=answers[p.prompt_hash],
+        )
+        for p in prompted
     ]
     timings = [
         {
@@ -98,7 +120,14 @@ def label_likelihoods(
     """
     classify = [task_id for task_id, task in tasks.items() if task.kind == "classify"]
     examples = examples.filter(pl.col("task_definition").is_in(classify))
-    prompted = _prompts(examples, tasks, tokenizer_folder, shots, shot_examples, seed)
+    prompted = _prompts(
+        examples,
+        tasks,
+        tokenizer_folder=tokenizer_folder,
+        shots=shots,
+        shot_examples=shot_examples,
+        seed=seed,
+    )
     labels = {task_id: list(tasks[task_id].labels) for task_id in classify}
     hashes = {task_id: hash_json({"continuations": labels[task_id]}) for task_id in classify}
     found = {}
@@ -126,7 +155,9 @@ def label_likelihoods(
         best = labels[task_id][max(range(len(logprobs)), key=logprobs.__getitem__)]
         tokens = len(tokenizer(p.prompt, add_special_tokens=False)["input_ids"])  # type: ignore[misc]
         answer = Answer(p.prompt_hash, best, tokens, 0, "stop", seconds, 0.0, 1)
-        items.append(_item(p, key, split, artifact_id, hashes[task_id], answer))
+        items.append(
+            _item(p, key=key, split=split, artifact_id=artifact_id, settings_hash=hashes[task_id], answer=answer)
+        )
         timings.append(
             {
                 "example_id": p.example["example_id"],
@@ -155,6 +186,7 @@ def draw_shots(task_id: str, shot_examples: pl.DataFrame, shots: int, seed: int)
 def _prompts(
     examples: pl.DataFrame,
     tasks: Mapping[str, TaskDefinition],
+    *,
     tokenizer_folder: Path,
     shots: int,
     shot_examples: pl.DataFrame | None,
@@ -181,6 +213,7 @@ def _prompts(
 
 def _answers(
     prompted: Sequence[_Prompted],
+    *,
     artifact_id: str,
     open_backend: Callable[[], Backend],
     config: GenerationConfig,
@@ -212,7 +245,7 @@ def _answers(
 
 
 def _item(
-    p: _Prompted, key: dict[str, Any], split: str, artifact_id: str, settings_hash: str, answer: Answer
+    p: _Prompted, *, key: dict[str, Any], split: str, artifact_id: str, settings_hash: str, answer: Answer
 ) -> dict[str, Any]:
     copied = ("example_id", "task_definition", "capability", "language", "domain", "slices", "group_id")
     return {

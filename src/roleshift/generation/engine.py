@@ -90,7 +90,9 @@ class Graph:
             self.session = ort.InferenceSession(str(path), options, providers=providers)
         except LOAD_ERRORS as error:
             line = " ".join(str(error).split())[:300]
-            raise RoleShiftError(f"{path}: ONNX Runtime cannot load it ({line}); run `dvc repro export` again") from error
+            raise RoleShiftError(
+                f"{path}: ONNX Runtime cannot load it ({line}); run `dvc repro export` again"
+            ) from error
         self.inputs = {entry.name: entry.type for entry in self.session.get_inputs()}
         self._shape = shape
         self._bindings: dict[tuple[int, int], ort.IOBinding] = {}
@@ -151,11 +153,15 @@ class Buffers:
         try:
             self._arrays = [np.zeros(full, dtype) for _ in range(count)] if device == "cpu" else []
             self._values = [
-                ort.OrtValue.ortvalue_from_shape_and_type(full, dtype, device, 0) for _ in range(count) if device != "cpu"
+                ort.OrtValue.ortvalue_from_shape_and_type(full, dtype, device, 0)
+                for _ in range(count)
+                if device != "cpu"
             ]
         except (MemoryError, *LOAD_ERRORS) as error:
             size = count * int(np.prod(full)) * np.dtype(dtype).itemsize / 1e9
-            raise RoleShiftError(f"no memory for {size:.1f} GB of keys and values; lower generation.batch_size") from error
+            raise RoleShiftError(
+                f"no memory for {size:.1f} GB of keys and values; lower generation.batch_size"
+            ) from error
 
     @property
     def movable(self) -> bool:
@@ -164,8 +170,9 @@ class Buffers:
 
     def address(self, index: int, row: int) -> int:
         """Where a row begins."""
-        start: int = self._arrays[index].ctypes.data if self._arrays else self._values[index].data_ptr()
-        return start + row * int(np.prod(self.row_shape)) * np.dtype(self.dtype).itemsize
+        start = self._arrays[index].ctypes.data if self._arrays else self._values[index].data_ptr()
+        row_bytes: int = int(np.prod(self.row_shape)) * np.dtype(self.dtype).itemsize
+        return int(start) + row * row_bytes
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy a row's first `length` positions to another row."""
@@ -204,11 +211,13 @@ class Engine:
         By default only the last position's logits; from `logits_from` on where it is given.
         """
         start = len(tokens) - 1 if logits_from < 0 else logits_from
-        return self._prefill.run(row, np.array([tokens]), [past + len(tokens)], start)[0]
+        logits: np.ndarray = self._prefill.run(row, np.array([tokens]), [past + len(tokens)], start)[0]
+        return logits
 
     def decode(self, tokens: list[int], lengths: list[int]) -> np.ndarray:
         """One token more in rows 0, 1, ...: logits [rows, vocabulary]; `lengths` count the new token."""
-        return self._decode.run(0, np.array(tokens)[:, None], lengths, 0)[:, 0]
+        logits: np.ndarray = self._decode.run(0, np.array(tokens)[:, None], lengths, 0)[:, 0]
+        return logits
 
     @property
     def movable(self) -> bool:

@@ -36,7 +36,10 @@ class OnnxBackend:
         self.tokenizer = load_tokenizer(folder)
         self._batch_size = batch_size
         self._engine = Engine(
-            folder, manifest["graphs"], provider=_resolve_provider(self.variant, manifest["target"], provider), threads=threads
+            folder,
+            manifest["graphs"],
+            provider=_resolve_provider(self.variant, manifest["target"], provider),
+            threads=threads,
         )
         self.provider = self._engine.provider
         if manifest["target"] == "cuda" and self.provider != "cuda":
@@ -103,7 +106,7 @@ class OnnxBackend:
 
     def _writing(self, request: Request, config: GenerationConfig) -> Writing:
         ids, cut = encode_prompt(self.tokenizer, request, config, self._context)
-        return Writing(request, ids, cut, config, self.tokenizer, self._stop_ids)
+        return Writing(request, ids=ids, cut=cut, config=config, tokenizer=self.tokenizer, stop_ids=self._stop_ids)
 
     def _room(self, writing: Writing, config: GenerationConfig) -> int:
         return min(self._context, len(writing.prompt_ids) + config.max_new_tokens)

@@ -47,9 +47,7 @@ def artifact_id_of(folder: Path) -> str:
     )[:16]
 
 
-def open_backend(
-    folder: Path, *, threads: int = 0, provider: Provider = "auto", batch_size: int = 10
-) -> Backend:
+def open_backend(folder: Path, *, threads: int = 0, provider: Provider = "auto", batch_size: int = 10) -> Backend:
     """Load a model folder: ONNX Runtime where its manifest says so, else torch.
 
     `threads` 0 takes the physical cores; `provider` "auto" takes CUDA if it is really there.

@@ -67,7 +67,14 @@ class Writing:
     """One answer in the making: what was taken so far, and whether it is finished."""
 
     def __init__(
-        self, request: Request, ids: list[int], cut: int, config: GenerationConfig, tokenizer: Any, stop_ids: frozenset[int]
+        self,
+        request: Request,
+        *,
+        ids: list[int],
+        cut: int,
+        config: GenerationConfig,
+        tokenizer: Any,
+        stop_ids: frozenset[int],
     ) -> None:
         self.request = request
         self.prompt_ids = ids
@@ -108,7 +115,9 @@ class Writing:
                 self._text = text[: min(ends)]
                 self.finish_reason = "stop"
         # The window is full when the last token no longer has a place to be read from.
-        if self.finish_reason is None and (len(self.tokens) >= self._config.max_new_tokens or self.length >= context_tokens):
+        if self.finish_reason is None and (
+            len(self.tokens) >= self._config.max_new_tokens or self.length >= context_tokens
+        ):
             self.finish_reason = "length"
         return self.finish_reason is not None
 

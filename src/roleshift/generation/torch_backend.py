@@ -102,7 +102,7 @@ class TorchBackend:
 
     def _writing(self, request: Request, config: GenerationConfig) -> Writing:
         ids, cut = encode_prompt(self.tokenizer, request, config, self._context)
-        return Writing(request, ids, cut, config, self.tokenizer, self._stop_ids)
+        return Writing(request, ids=ids, cut=cut, config=config, tokenizer=self.tokenizer, stop_ids=self._stop_ids)
 
     def _write(self, batch: list[Writing]) -> Iterator[Writing]:
         """Prefill and decode one batch; yields a writing after each of its tokens."""
@@ -172,7 +172,9 @@ class TorchBackend:
 def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     """The tokens that end an answer: the tokenizer's, and those of the model's generation config."""
     named = model.generation_config.eos_token_id
-    return frozenset([tokenizer.eos_token_id, *(named if isinstance(named, list) else [] if named is None else [named])])
+    return frozenset(
+        [tokenizer.eos_token_id, *(named if isinstance(named, list) else [] if named is None else [named])]
+    )
 
 
 def context_tokens(config: Any) -> int:
