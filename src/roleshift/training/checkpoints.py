@@ -22,7 +22,7 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:
         torch.save(state, stream)
         stream.flush()
         os.fsync(stream.fileno())
-    for old in _newest_first(folder)[KEPT:]:
+    for old in (*_newest_first(folder)[KEPT:], *folder.glob(".step-*.tmp")):  # the latter of killed processes
         old.unlink()
 
 

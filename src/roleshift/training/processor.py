@@ -20,7 +20,9 @@ def choose_precision(asked: Literal["auto", "bf16", "fp32"]) -> Precision:
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """The cores that this process may use, or `OMP_NUM_THREADS`."""
+    if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
+        return int(os.environ["OMP_NUM_THREADS"])
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
