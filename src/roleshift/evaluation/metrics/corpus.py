@@ -118,8 +118,12 @@ CORPUS_SCORES: dict[str, Callable[[Floats], Floats]] = {
     "distinct_2": ratio,
     "repetition": ratio,
     "copied_ngrams": ratio,
+    "mean_primary": ratio,
 }
-"""By metric name. A mean-type metric's statistics are (score, 1)."""
+"""By metric name. A mean-type metric's statistics are (score, 1).
+
+`mean_primary` is made in reports where the tasks of one capability have different primary metrics.
+"""
 
 
 def corpus_function(metric: str) -> Callable[[Floats], Floats]:

@@ -3,18 +3,12 @@
 from collections.abc import Sequence
 
 from roleshift.evaluation.metrics.item_metric import ItemMetric
-from roleshift.evaluation.metrics.tokens import UnicodeTokenizer
+from roleshift.evaluation.metrics.tokens import UnicodeTokenizer, ngrams
 
 COPY_ORDER = 4
 """Tokens in a row that count as repeated or copied."""
 
 _tokens = UnicodeTokenizer().tokenize
-
-
-def ngrams(text: str, order: int) -> list[tuple[str, ...]]:
-    """The n-grams of a text's tokens in order."""
-    tokens = _tokens(text)
-    return [tuple(tokens[i : i + order]) for i in range(len(tokens) - order + 1)]
 
 
 class LengthRatio(ItemMetric):

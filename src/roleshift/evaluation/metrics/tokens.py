@@ -80,3 +80,9 @@ def answer_tokens(text: str, language: str) -> list[str]:
 
 def _split_unspaced(word: str) -> list[str]:
     return re.findall(f"[{_UNSPACED_CHARACTERS}]|[^{_UNSPACED_CHARACTERS}]+", word)
+
+
+def ngrams(text: str, order: int) -> list[tuple[str, ...]]:
+    """The n-grams of a text's `UnicodeTokenizer` tokens, in order."""
+    tokens = UnicodeTokenizer().tokenize(text)
+    return [tuple(tokens[i : i + order]) for i in range(len(tokens) - order + 1)]
