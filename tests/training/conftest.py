@@ -1,4 +1,4 @@
-"""Encoded examples and params for the tiny models."""
+"""Params for the tiny models."""
 
 from pathlib import Path
 from typing import Any
@@ -6,19 +6,8 @@ from typing import Any
 import pytest
 
 from roleshift.params import TrainParams, load_params
-from roleshift.training.base import load_tokenizer
-from roleshift.training.encoding import EncodedExample, encode
 
 ROOT = Path(__file__).parents[2]
-
-
-def make_examples(folder: Path, count: int) -> list[EncodedExample]:
-    """Questions of different lengths, each with an answer that follows from it."""
-    tokenizer = load_tokenizer(folder)
-    return [
-        encode(f"example-{i}", f"Count the letters: {'ab' * (1 + 7 * i % 11)}", f"{2 * (1 + 7 * i % 11)} letters", tokenizer)
-        for i in range(count)
-    ]
 
 
 @pytest.fixture(autouse=True)

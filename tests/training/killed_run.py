@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from conftest import make_examples
+from tiny_examples import make_examples
 
 from roleshift.params import load_params
 from roleshift.training.encoding import EncodedExamples

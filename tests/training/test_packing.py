@@ -24,7 +24,9 @@ def test_plan_covers_every_example_in_every_epoch_and_follows_from_the_seed():
     other, _ = plan_steps(LENGTHS, capacity=100, packs_per_step=2, epochs=3, max_steps=None, seed=2)
     assert plan == again != other
     assert Counter(i for step in plan for pack in step for i in pack) == dict.fromkeys(range(len(LENGTHS)), 3)
-    assert Counter(i for step in plan[:per_epoch] for pack in step for i in pack) == dict.fromkeys(range(len(LENGTHS)), 1)
+    assert Counter(i for step in plan[:per_epoch] for pack in step for i in pack) == dict.fromkeys(
+        range(len(LENGTHS)), 1
+    )
 
 
 def test_max_steps_is_the_beginning_of_the_longer_plan():
