@@ -7,10 +7,11 @@ import polars as pl
 from roleshift.contracts import ITEMS
 from roleshift.tasks import TaskDefinition
 
-ENGLISH = (
+_TEXT = (
     "the model reads a paper and writes one sentence about its results which are better than before , "
     "however ( in 12 % of cases ) people don't agree . A well-known author's data-set shows it: why?"
-).split()
+)
+ENGLISH = _TEXT.split()
 CHINESE = "模型读论文写一句话结果比以前好但是人们不同意，这个作者的数据说明了问题。文件编辑器打开关闭 GPU 3.5 设置"
 
 

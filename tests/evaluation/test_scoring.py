@@ -9,12 +9,13 @@ from roleshift.errors import RoleShiftError
 from roleshift.evaluation import score_items
 from roleshift.tasks import TaskDefinition
 
+ZH = {"task_definition": "translate-tests", "capability": "translate", "language": "zh"}
 ITEMS = [
     {"example_id": "e1", "output": "the results are good"},
-    {"example_id": "e2", "output": "打开文件夹", "task_definition": "translate-tests", "capability": "translate", "language": "zh"},
+    {"example_id": "e2", "output": "打开文件夹", **ZH},
     {"example_id": "e3", "output": "arts.", "task_definition": "classify-tests", "capability": "classify"},
-    {"example_id": "e4", "output": "{}", "task_definition": "entities-tests", "capability": "extract", "language": "zh"},
-]  # fmt: skip
+    {"example_id": "e4", "output": "{}", "task_definition": "entities-tests", "capability": "extract"},
+]
 REFERENCES = {
     "e1": ["the results are good", ""],
     "e2": ["打开文件夹"],

@@ -1,0 +1,168 @@
+"""From items and scores to the summary that pages read."""
+
+import json
+import random
+
+import polars as pl
+import pytest
+from evaluation_samples import make_items, make_task
+
+from roleshift.contracts import EXAMPLES
+from roleshift.errors import RoleShiftError
+from roleshift.evaluation.evidence import Evidence
+from roleshift.evaluation.floors import floor_items
+from roleshift.evaluation.leaks import leaked_items
+from roleshift.evaluation.measures import Precision
+from roleshift.evaluation.perturbations import PERTURBATIONS, perturb
+from roleshift.evaluation.plan import score_answers, timing_summary
+from roleshift.evaluation.plots import difference_histogram, score_points
+from roleshift.evaluation.report import Tuned, report_markdown, results_markdown, summarise
+from roleshift.tasks import TaskDefinition
+
+PRECISION = Precision(200, 0.95, 0)
+TUNED = Tuned("tuned", "onnx-int8", "onnx-fp32")
+WORDS = [f"{a}{b}" for a in ("ka", "lo", "mi", "ru", "te") for b in ("n", "sa", "to", "v", "x", "be")]
+
+
+def make_examples(tasks: dict[str, TaskDefinition], count: int, split: str) -> pl.DataFrame:
+    rows = []
+    for task in tasks.values():
+        for i in range(count):
+            draw = random.Random(f"{task.id}{split}{i}")
+            words = draw.choices(WORDS, k=24)
+            reference = " ".join(words[8:14])
+            if task.kind == "classify":
+                reference = draw.choice(task.labels)
+            if task.kind == "extract":
+                reference = json.dumps({"persons": words[:1], "places": []})
+            rows.append({
+                "example_id": f"{task.id}-{split}-{i:03}", "task_definition": task.id, "capability": task.capability,
+                "language": task.language, "domain": task.domain, "input": " ".join(words) + ".",
+                "references": [reference], "group_id": f"{task.id}-{split}-{i:03}",
+                "slices": [{"name": "aspect", "value": "ab"[i % 2]}], "source": "tests", "licence": "none",
+            })  # fmt: skip
+    return pl.DataFrame(rows, schema=EXAMPLES.schema)
+
+
+def answers(examples: pl.DataFrame, quality: float, **over: object) -> pl.DataFrame:
+    """Answers that equal the reference with probability `quality`."""
+    rows = []
+    for row in examples.to_dicts():
+        right = random.Random(f"{row['example_id']}{over}").random() < quality
+        copied = ("example_id", "task_definition", "capability", "language", "domain", "slices", "group_id")
+        rows.append({**{name: row[name] for name in copied}, "output": row["references"][0] if right else "x", **over})
+    return make_items(rows)
+
+
+def summary_of(tasks: dict[str, TaskDefinition], count: int) -> tuple[dict, Evidence]:
+    train, test = make_examples(tasks, 8, "train"), make_examples(tasks, count, "test")
+    noisy = perturb(test, 20, 0.05, 0)
+    parts = [
+        answers(test, 0.1),
+        answers(test, 0.3, shots=3),
+        answers(test, 0.9, model_id="tuned", variant="onnx-fp32"),
+        answers(test, 0.9, model_id="tuned", variant="onnx-int8", finish_reason="length"),
+        *(answers(frame, 0.5, model_id="tuned", variant="onnx-int8", perturbation=n) for n, frame in noisy.items()),
+        floor_items(train, test, tasks),
+    ]
+    items = pl.concat(parts)
+    evidence = Evidence(items, score_answers(items, {"none": test, **noisy}, tasks), tasks)
+    summary = summarise(
+        evidence, base_id="base", shots=3, precision=PRECISION, tuned=TUNED, examples=test,
+        leaked=leaked_items(train, test),
+    )  # fmt: skip
+    return summary, evidence
+
+
+@pytest.fixture(scope="module")
+def full(tasks: dict[str, TaskDefinition]) -> tuple[dict, Evidence]:
+    return summary_of(tasks, 40)
+
+
+def test_the_summary_says_what_beats_what(full: tuple[dict, Evidence]) -> None:
+    summary, _ = full
+    json.dumps(summary, allow_nan=False)
+    assert summary["beats_all"] == 4
+    part = summary["capabilities"]["summarize"]
+    assert part["systems"]["base"]["metrics"]["rouge_l"]["n"] == 40
+    assert part["systems"]["onnx-int8"]["truncated"] == 40
+    primary = part["differences"]["tuned-base-shots"]["primary"]
+    assert primary["verdict"] == "better"
+    assert primary["p_corrected"] >= primary["p"]
+    assert part["differences"]["shipped-reference"]["primary"]["verdict"] == "undecided"
+    assert part["best_floor"].startswith("floor-")
+    assert set(summary["capabilities"]["classify"]["classes"]) == {"Arts", "History", "People"}
+    assert summary["capabilities"]["extract"]["malformed"] > 0
+    rate = part["systems"]["onnx-int8"]["pass_rate"]
+    assert rate["low"] < rate["rate"] < rate["high"]
+    assert part["slices"]["by_name"]["aspect"]["a"]["n"] == 20
+    assert part["slices"]["worst"]["n"] >= 20
+    assert part["robustness"]["indicative"]
+    assert part["robustness"]["difference"] < 0
+    assert set(summary["robustness_by_perturbation"]) == set(PERTURBATIONS)
+
+
+def test_the_same_evidence_gives_the_same_summary(
+    tasks: dict[str, TaskDefinition], full: tuple[dict, Evidence]
+) -> None:
+    assert summary_of(tasks, 40)[0] == full[0]
+
+
+@pytest.mark.parametrize("task_id", ["classify-tests", "summarize-tests", "entities-tests"])
+def test_four_items_of_one_task_give_values_and_say_that_they_are_too_few(
+    task_id: str, tasks: dict[str, TaskDefinition]
+) -> None:
+    summary, evidence = summary_of({task_id: tasks[task_id]}, 4)
+    json.dumps(summary, allow_nan=False)
+    (part,) = summary["capabilities"].values()
+    assert "too few items" in part["systems"]["base"]["metrics"][part["primary_metric"]]["note"]
+    assert part["differences"]["tuned-base"]["primary"]["verdict"] == "too few items"
+    assert part["beats_all"] is None
+    assert part["slices"]["worst"] is None
+    assert "too few items" in results_markdown(summary)
+    assert report_markdown(summary)
+    assert difference_histogram(evidence, "base", TUNED)
+
+
+def test_a_capability_whose_tasks_differ_in_metric_is_judged_by_the_mean_of_their_primary_scores() -> None:
+    tasks = {
+        "a": make_task("a", "answer", metric="rouge_l"),
+        "b": make_task("b", "answer", metric="exact_match", threshold=1.0),
+    }
+    summary, _ = summary_of(tasks, 20)
+    part = summary["capabilities"]["answer"]
+    assert part["primary_metric"] == "mean_primary"
+    assert part["differences"]["tuned-base"]["primary"]["verdict"] == "better"
+    assert part["slices"]["by_name"]["task"]["a"]["n"] == 20
+    assert part["systems"]["base"]["pass_rate"]["thresholds"] == [0.4, 1.0]
+
+
+def test_reports_are_written_for_people(full: tuple[dict, Evidence]) -> None:
+    summary, evidence = full
+    text = report_markdown(summary)
+    for expected in ("## summarize", "Worst slice", "Indicative", "Noise in the input", "| Arts |", "cut at the token"):
+        assert expected in text
+    assert len(score_points(summary)) == 16
+    histogram = difference_histogram(evidence, "base", TUNED)
+    assert sum(point["items"] for point in histogram) == 160
+
+
+def test_an_item_without_a_score_is_named(tasks: dict[str, TaskDefinition]) -> None:
+    test = make_examples({"summarize-tests": tasks["summarize-tests"]}, 4, "test")
+    items = answers(test, 1.0)
+    scores = score_answers(items.head(3), {"none": test}, tasks)
+    with pytest.raises(RoleShiftError, match="summarize-tests-test-003 .*no score"):
+        Evidence(items, scores, tasks)
+    with pytest.raises(RoleShiftError, match="unknown task"):
+        Evidence(items, scores, {})
+
+
+def test_timings_are_summed_by_variant() -> None:
+    items = make_items([{"example_id": "a"}, {"example_id": "b"}])
+    timings = items.select("example_id", "model_id", "variant", "shots", "perturbation").with_columns(
+        prompt_seconds=pl.lit(0.5), decode_seconds=pl.lit(2.0), batch_size=pl.lit(2, dtype=pl.Int32)
+    )
+    assert timing_summary(items, timings)["torch-fp32"] == {
+        "items": 2, "prompt_seconds": 1.0, "decode_seconds": 4.0,
+        "prompt_tokens_per_second": 20.0, "output_tokens_per_second": 2.5,
+    }  # fmt: skip
