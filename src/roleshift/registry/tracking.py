@@ -23,9 +23,9 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-import mlflow
 from alembic.util import CommandError
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
@@ -45,13 +45,12 @@ def open_tracking(uri: str, home: Path, experiment: str) -> Tracking:
 
     `home` is where artifacts go when `uri` is a database of a server's kind that has no folder of
     its own. Two first uses at once are safe: a file lock for SQLite, MLflow's own unique names
-    for the experiment. Sets MLflow's process-wide tracking URI.
+    for the experiment. MLflow's process-wide tracking URI, an environment variable, is left alone.
     """
     with reporting(uri):
         for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
             logging.getLogger(name).setLevel(logging.WARNING)
         with store_lock(uri):
-            mlflow.set_tracking_uri(uri)
             client = MlflowClient(uri)
             found = client.get_experiment_by_name(experiment)
             if found is None:
@@ -59,12 +58,13 @@ def open_tracking(uri: str, home: Path, experiment: str) -> Tracking:
         if found.lifecycle_stage == "deleted":
             raise RoleShiftError(
                 f"tracking store {redacted(uri)}: the experiment {experiment!r} is deleted there; restore it "
-                f"(`mlflow experiments restore --experiment-id {found.experiment_id}`) or name another in registry.experiment"
+                f"(`mlflow experiments restore --experiment-id {found.experiment_id}`) "
+                "or name another in registry.experiment"
             )
         return Tracking(uri, client, found.experiment_id)
 
 
-def _create_experiment(client: MlflowClient, experiment: str, location: str | None) -> mlflow.entities.Experiment:
+def _create_experiment(client: MlflowClient, experiment: str, location: str | None) -> Experiment:
     try:
         client.create_experiment(experiment, artifact_location=location)
     except MlflowException as error:
@@ -120,7 +120,8 @@ def reporting(uri: str) -> Iterator[None]:
         if "schema" in str(error) and "upgrade" in str(error):
             remedy = "back it up and run `mlflow db upgrade` on it, or use the MLflow version that wrote it"
         raise RoleShiftError(
-            f"tracking store {redacted(uri)}: {_first_line(error, uri)}; {remedy}, then run again: nothing computed is lost"
+            f"tracking store {redacted(uri)}: {_first_line(error, uri)}; {remedy}, "
+            "then run again: nothing computed is lost"
         ) from error
 
 

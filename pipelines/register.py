@@ -1,0 +1,39 @@
+"""Register: the base and the tuned model as versions in MLflow, with all that was measured. Run: dvc repro register."""
+
+import os
+
+from roleshift.files import write_json
+from roleshift.registry.manifest import read_made
+from roleshift.registry.registering import register, summary
+from roleshift.registry.tracking import open_tracking
+from roleshift.stage import Stage, run_stage
+
+
+def run(stage: Stage) -> None:
+    """Register what is not in the tracking store yet, and print what stands there."""
+    params = stage.params
+    name = params.registry.model_name
+    experiment = stage.project.experiment_name
+    made = read_made(stage.root, params.base.source)
+    home = stage.root if stage.project.is_run else stage.project.home
+    tracking = open_tracking(stage.project.tracking_uri, home, params.registry.experiment)
+    registered = register(
+        tracking,
+        stage.root,
+        name,
+        made,
+        experiment=experiment,
+        move_aliases=experiment is None or os.environ.get("ROLESHIFT_MOVE_ALIASES") == "1",
+    )
+    write_json(stage.out / "metrics/register.json", summary(name, made))
+    for change in registered.changes or ("nothing to register: everything is in the tracking store",):
+        print(change)
+    for version in (registered.base, registered.tuned):
+        aliases = "".join(f" @{alias}" for alias in version.aliases)
+        print(f"{name} version {version.number}{aliases}: {version.kind}, {version.variant}, model {version.model_id}")
+    print(f"pipeline run {registered.pipeline_run}, training run {registered.training_run}")
+    print("\ndashboard: make dashboard\nMLflow:    make mlflow")
+
+
+if __name__ == "__main__":
+    run_stage("register", run)

@@ -1,0 +1,86 @@
+import shutil
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from killed import count_writes, register_in_process
+from made_project import make_project
+
+from roleshift.registry.manifest import read_made
+from roleshift.registry.registering import register
+from roleshift.registry.tracking import Tracking, open_tracking
+from roleshift.registry.versions import list_versions
+
+POINTS = [
+    ("log_batch", 3, "after"),
+    ("create_logged_model", 1, "after"),
+    ("log_model_artifacts", 2, "within"),
+    ("create_model_version", 2, "before"),
+    ("create_model_version", 2, "after"),
+    ("set_registered_model_alias", 2, "before"),
+]
+
+
+def complete(tracking: Tracking) -> tuple[object, ...]:
+    """What stands in the store, without numbers that chance gives."""
+    client = tracking.client
+    runs = client.search_runs([tracking.experiment_id])
+    models = client.search_logged_models([tracking.experiment_id])
+    history = {name: len(client.get_metric_history(run.info.run_id, name)) for run in runs for name in run.data.metrics}
+    return (
+        [(v.number, v.kind, v.model_id, v.complete, v.aliases) for v in list_versions(tracking, "roleshift")],
+        sorted(run.data.tags.get("roleshift.kind", "finetune") for run in runs),
+        Counter(run.info.status for run in runs),
+        sorted((str(m.status), m.name) for m in models),
+        history,
+    )
+
+
+def kill_and_run_again(folder: Path, migrated: Path, die_at: tuple[str, int, str]) -> None:
+    root = make_project(folder / "project")
+    shutil.copy(migrated, folder / "mlflow.db")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    assert register_in_process(root, uri, die_at) == -signal.SIGKILL
+    tracking = open_tracking(uri, folder, "roleshift")
+    before = list_versions(tracking, "roleshift")
+    for version in before:
+        assert not version.aliases or version.complete
+        assert tracking.client.get_logged_model(version.logged_model).status == "READY"
+    made = read_made(root, "smollm2")
+    register(tracking, root, "roleshift", made, experiment=None, move_aliases=True)
+    assert complete(tracking) == EXPECTED_STORE
+    assert register(tracking, root, "roleshift", made, experiment=None, move_aliases=True).changes == ()
+
+
+METRICS = {
+    "baseline.bleu", "data.rows.dropped", "data.rows.read", "evaluate.capabilities.summarize.interval.0",
+    "evaluate.capabilities.summarize.interval.1", "evaluate.capabilities.summarize.tuned", "export.onnx-int8.bytes",
+    "finetune.loss", "timings.baseline.seconds", "timings.evaluate.seconds", "timings.export.seconds",
+    "timings.finetune.seconds", "timings.select.seconds",
+}  # fmt: skip
+EXPECTED_STORE = (
+    [(1, "base", "base0000base0000", True, ("baseline",)), (2, "tuned", "tuned-model-id", True, ("challenger",))],
+    ["finetune", "pipeline"],
+    Counter({"FINISHED": 2}),
+    [("READY", "base"), ("READY", "tuned")],
+    dict.fromkeys(METRICS, 1) | {"train_loss": 2, "train_learning_rate": 2},
+)
+
+
+@pytest.mark.parametrize("die_at", POINTS, ids=lambda point: "-".join(map(str, point)))
+def test_registering_killed_and_run_again_is_complete_without_duplicates(tmp_path, migrated, die_at):
+    kill_and_run_again(tmp_path, migrated, die_at)
+
+
+@pytest.mark.slow
+def test_registering_killed_around_every_write_is_completed(tmp_path, migrated):
+    root = make_project(tmp_path / "whole" / "project")
+    shutil.copy(migrated, tmp_path / "whole" / "mlflow.db")
+    writes = count_writes(root, f"sqlite:///{tmp_path}/whole/mlflow.db")
+    assert len(writes) > 30
+    for name, call in writes:
+        for moment in ("before", "after"):
+            folder = tmp_path / f"{name}-{call}-{moment}"
+            kill_and_run_again(folder, migrated, (name, call, moment))
+            shutil.rmtree(folder)

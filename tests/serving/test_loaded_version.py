@@ -1,0 +1,97 @@
+"""A registered version loads and answers in a fresh process, outside the checkout, and with the registered code."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from roleshift.files import hash_tree
+from roleshift.registry.manifest import Candidate, list_files, sha256_file
+from roleshift.registry.packaging import requirements
+from roleshift.registry.registering import ensure_version
+from roleshift.registry.tracking import Tracking, open_tracking
+
+LOAD = """
+import json, sys
+import mlflow, pandas as pd
+sys.path = [entry for entry in sys.path if "roleshift" not in entry]
+model = mlflow.pyfunc.load_model("models:/roleshift@challenger")
+import roleshift
+params = {"max_new_tokens": 4}
+answers = {
+    "string": model.predict("hello", params=params),
+    "strings": model.predict(["hello", "a b"], params=params),
+    "messages": model.predict([{"role": "user", "content": "hello"}], params=params),
+    "frame": model.predict(pd.DataFrame({"prompt": ["hello", "a b"]}), params=params),
+    "longer": model.predict("hello", params={"max_new_tokens": 9, "stop": ["\\x00"]}),
+    "sampled": model.predict("hello", params={"max_new_tokens": 4, "temperature": 5.0, "seed": 3}),
+}
+print(json.dumps({"answers": answers, "code": roleshift.__file__}))
+"""
+
+
+def register_tiny(folder: Path, model: Path) -> Tracking:
+    tracking = open_tracking(f"sqlite:///{folder}/mlflow.db", folder, "roleshift")
+    files = {
+        f"tiny/{p.relative_to(model)}": {"sha256": sha256_file(p), "bytes": p.stat().st_size} for p in list_files(model)
+    }
+    manifest = {"model": "tiny", "files": files}
+    candidate = Candidate("tuned", "model-id", "torch-bf16", {"tiny": model}, hash_tree(model), manifest)
+    run = tracking.client.create_run(tracking.experiment_id)
+    tracking.client.create_registered_model("roleshift")
+    version, added = ensure_version(tracking, "roleshift", candidate, run.info.run_id, None)
+    assert added
+    tracking.client.set_registered_model_alias("roleshift", "challenger", str(version.number))
+    return tracking
+
+
+def load_elsewhere(folder: Path, uri: str) -> "subprocess.CompletedProcess[str]":
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {
+        "MLFLOW_TRACKING_URI": uri
+    }
+    return subprocess.run([sys.executable, "-c", LOAD], cwd=elsewhere, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Tracking:
+    folder = tmp_path_factory.mktemp("registered")
+    model = folder / "tiny"
+    shutil.copytree(tiny_llama, model)
+    return register_tiny(folder, model)
+
+
+def test_strings_messages_and_frames_are_answered_with_parameters(registered, tmp_path):
+    result = load_elsewhere(tmp_path, registered.uri)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout.splitlines()[-1])
+    answers = found["answers"]
+    assert answers["string"] == answers["messages"] == answers["strings"][:1] == answers["frame"][:1]
+    assert answers["strings"] == answers["frame"]
+    assert answers["longer"][0].startswith(answers["string"][0])
+    assert len(answers["longer"][0]) > len(answers["string"][0])
+    assert answers["sampled"] != answers["string"]
+    assert "mlartifacts" in found["code"]
+
+
+def test_an_artifact_altered_by_one_byte_is_refused_by_name(registered, tmp_path):
+    weights = next(Path(registered.uri.removeprefix("sqlite:///")).parent.rglob("artifacts/tiny/model.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    result = load_elsewhere(tmp_path, registered.uri)
+    assert result.returncode != 0
+    assert "model.safetensors: differs from the registered content" in result.stderr
+
+
+def test_torch_is_no_requirement_where_onnx_runtime_serves():
+    served_by_onnx = " ".join(requirements("onnx-int8"))
+    assert "torch" not in served_by_onnx
+    assert "onnxruntime" in served_by_onnx
+    assert "torch==" in " ".join(requirements("torch-bf16"))
+    assert all("==" in requirement and "+" not in requirement for requirement in requirements("torch-bf16"))
