@@ -1,10 +1,11 @@
 """Texts, tasks and frames that the tests of the evaluation share."""
 
+import json
 import random
 
 import polars as pl
 
-from roleshift.contracts import ITEMS
+from roleshift.contracts import EXAMPLES, ITEMS
 from roleshift.tasks import TaskDefinition
 
 _TEXT = (
@@ -51,3 +52,26 @@ def make_items(rows: list[dict[str, object]]) -> pl.DataFrame:
     }  # fmt: skip
     filled = [{**plain, "group_id": row["example_id"], **row} for row in rows]
     return pl.DataFrame(filled, schema=ITEMS.schema)
+
+
+WORDS = [f"{a}{b}" for a in ("ka", "lo", "mi", "ru", "te") for b in ("n", "sa", "to", "v", "x", "be")]
+
+
+def make_examples(tasks: dict[str, TaskDefinition], count: int, split: str) -> pl.DataFrame:
+    rows = []
+    for task in tasks.values():
+        for i in range(count):
+            draw = random.Random(f"{task.id}{split}{i}")
+            words = draw.choices(WORDS, k=24)
+            reference = " ".join(words[8:14])
+            if task.kind == "classify":
+                reference = draw.choice(task.labels)
+            if task.kind == "extract":
+                reference = json.dumps({"persons": words[:1], "places": []})
+            rows.append({
+                "example_id": f"{task.id}-{split}-{i:03}", "task_definition": task.id, "capability": task.capability,
+                "language": task.language, "domain": task.domain, "input": " ".join(words) + ".",
+                "references": [reference], "group_id": f"{task.id}-{split}-{i:03}",
+                "slices": [{"name": "aspect", "value": "ab"[i % 2]}], "source": "tests", "licence": "none",
+            })  # fmt: skip
+    return pl.DataFrame(rows, schema=EXAMPLES.schema)

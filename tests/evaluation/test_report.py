@@ -5,9 +5,8 @@ import random
 
 import polars as pl
 import pytest
-from evaluation_samples import make_items, make_task
+from evaluation_samples import make_examples, make_items, make_task
 
-from roleshift.contracts import EXAMPLES
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.evidence import Evidence
 from roleshift.evaluation.floors import floor_items
@@ -21,27 +20,6 @@ from roleshift.tasks import TaskDefinition
 
 PRECISION = Precision(200, 0.95, 0)
 TUNED = Tuned("tuned", "onnx-int8", "onnx-fp32")
-WORDS = [f"{a}{b}" for a in ("ka", "lo", "mi", "ru", "te") for b in ("n", "sa", "to", "v", "x", "be")]
-
-
-def make_examples(tasks: dict[str, TaskDefinition], count: int, split: str) -> pl.DataFrame:
-    rows = []
-    for task in tasks.values():
-        for i in range(count):
-            draw = random.Random(f"{task.id}{split}{i}")
-            words = draw.choices(WORDS, k=24)
-            reference = " ".join(words[8:14])
-            if task.kind == "classify":
-                reference = draw.choice(task.labels)
-            if task.kind == "extract":
-                reference = json.dumps({"persons": words[:1], "places": []})
-            rows.append({
-                "example_id": f"{task.id}-{split}-{i:03}", "task_definition": task.id, "capability": task.capability,
-                "language": task.language, "domain": task.domain, "input": " ".join(words) + ".",
-                "references": [reference], "group_id": f"{task.id}-{split}-{i:03}",
-                "slices": [{"name": "aspect", "value": "ab"[i % 2]}], "source": "tests", "licence": "none",
-            })  # fmt: skip
-    return pl.DataFrame(rows, schema=EXAMPLES.schema)
 
 
 def answers(examples: pl.DataFrame, quality: float, **over: object) -> pl.DataFrame:
