@@ -75,3 +75,13 @@ def make_examples(tasks: dict[str, TaskDefinition], count: int, split: str) -> p
                 "slices": [{"name": "aspect", "value": "ab"[i % 2]}], "source": "tests", "licence": "none",
             })  # fmt: skip
     return pl.DataFrame(rows, schema=EXAMPLES.schema)
+
+
+def answers(examples: pl.DataFrame, quality: float, **over: object) -> pl.DataFrame:
+    """Answers that equal the reference with probability `quality`."""
+    rows = []
+    for row in examples.to_dicts():
+        right = random.Random(f"{row['example_id']}{over}").random() < quality
+        copied = ("example_id", "task_definition", "capability", "language", "domain", "slices", "group_id")
+        rows.append({**{name: row[name] for name in copied}, "output": row["references"][0] if right else "x", **over})
+    return make_items(rows)

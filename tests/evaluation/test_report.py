@@ -1,11 +1,10 @@
 """From items and scores to the summary that pages read."""
 
 import json
-import random
 
 import polars as pl
 import pytest
-from evaluation_samples import make_examples, make_items, make_task
+from evaluation_samples import answers, make_examples, make_items, make_task
 
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.evidence import Evidence
@@ -20,16 +19,6 @@ from roleshift.tasks import TaskDefinition
 
 PRECISION = Precision(200, 0.95, 0)
 TUNED = Tuned("tuned", "onnx-int8", "onnx-fp32")
-
-
-def answers(examples: pl.DataFrame, quality: float, **over: object) -> pl.DataFrame:
-    """Answers that equal the reference with probability `quality`."""
-    rows = []
-    for row in examples.to_dicts():
-        right = random.Random(f"{row['example_id']}{over}").random() < quality
-        copied = ("example_id", "task_definition", "capability", "language", "domain", "slices", "group_id")
-        rows.append({**{name: row[name] for name in copied}, "output": row["references"][0] if right else "x", **over})
-    return make_items(rows)
 
 
 def summary_of(tasks: dict[str, TaskDefinition], count: int) -> tuple[dict, Evidence]:

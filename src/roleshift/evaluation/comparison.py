@@ -1,0 +1,247 @@
+"""Two model versions on the same items: what is better, what is worse, what cannot be said.
+
+What was not measured the same way is refused: other items, references, prompts, generation
+settings or metric signatures. The result is plain JSON values:
+
+    a, b            {name, model_id, variant}
+    items           how many were compared; items_only_a, items_only_b where `intersect` was asked for
+    differing       what differs although it was allowed ("prompts", "settings")
+    margin, confidence, resamples
+    capabilities.<capability>:
+      primary_metric, items
+      metrics.<metric>   {a, b, difference, low, high, p, n, groups, ...}; the primary one also
+                         p_corrected (Holm over capabilities), verdict, needed_items
+      left_out           metrics that only one side has
+      regressed_slices   [{slice, value, difference, low, high, n}], intervals wholly below 0
+    largest         the ten items whose primary score differs most, with both outputs
+    regression      whether any capability's verdict is worse
+
+Differences are a - b. `needed_items` says how many independent items would show a difference as
+large as the observed one, or non-inferiority at the observed difference, whichever is fewer.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from roleshift.contracts import ITEM_KEY, slices_to_map
+from roleshift.errors import RoleShiftError
+from roleshift.evaluation.comparison_tables import render_json, render_markdown, render_table
+from roleshift.evaluation.evidence import Evidence, SystemKey, load_tables
+from roleshift.evaluation.floors import FLOOR
+from roleshift.evaluation.measures import Precision, paired_difference, rounded
+from roleshift.evaluation.metrics.corpus import corpus_score
+from roleshift.evaluation.statistics import MINIMUM_GROUPS, holm, needed_groups
+from roleshift.files import read_json
+from roleshift.tasks import TaskDefinition
+
+__all__ = ["Side", "compare", "load_evidence", "render_json", "render_markdown", "render_table"]
+
+ALLOWED = ("prompts", "settings")
+LARGEST = 10
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: its name, and the items and scores of one system."""
+
+    name: str
+    items: pl.DataFrame
+    scores: pl.DataFrame
+
+
+def load_evidence(path: Path, variant: str | None = None) -> Side:
+    """The evidence of one system below a folder.
+
+    `path` holds items.parquet and scores.parquet, or is a run's folder with evidence/candidate.
+    Unperturbed items of the split test; without `variant` the one that ships by
+    metrics/evaluate.json, else the only one there.
+    """
+    folder = path if (path / "items.parquet").is_file() else path / "evidence/candidate"
+    items, scores = load_tables([folder])
+    items = items.filter(pl.col("perturbation") == "none", pl.col("split") == "test", pl.col("shots") == 0)
+    found = items.filter(pl.col("model_id") != FLOOR)["variant"].unique().sort().to_list()
+    found = [name for name in found if not name.endswith("-likelihood")]
+    if variant is None:
+        summary = folder.parent.parent / "metrics/evaluate.json"
+        shipped = (read_json(summary).get("tuned") or {}).get("shipped") if summary.is_file() else None
+        variant = found[0] if len(found) == 1 else shipped
+    everyone = items["variant"].unique().sort().to_list()
+    if variant not in everyone:
+        raise RoleShiftError(f"{folder}: name one of its variants ({', '.join(everyone) or 'none'})")
+    items = items.filter(pl.col("variant") == variant)
+    return Side(f"{path}:{variant}", items, scores.join(items, on=list(ITEM_KEY), how="semi"))
+
+
+def compare(
+    a: Side,
+    b: Side,
+    tasks: Mapping[str, TaskDefinition],
+    *,
+    margin: float,
+    precision: Precision,
+    intersect: bool = False,
+    allow: Collection[str] = (),
+) -> dict[str, Any]:
+    """Compare two sides item by item; `allow` names differences that are shown instead of refused.
+
+    Raises RoleShiftError with the reason where the two were not measured the same way.
+    """
+    common = _common_items(a, b, intersect)
+    differing = _differing(a, b, common, allow)
+    kept = pl.col("example_id").is_in(common)
+    sides = [Evidence(side.items.filter(kept), side.scores.filter(kept), tasks) for side in (a, b)]
+    keys = [_only_system(evidence, side.name) for evidence, side in zip(sides, (a, b), strict=True)]
+    capabilities = {name: _capability(sides, keys, name, precision) for name in sides[0].capabilities}
+    primaries = [part["metrics"][part["primary_metric"]] for part in capabilities.values()]
+    for primary, corrected in zip(primaries, holm([entry["p"] for entry in primaries]), strict=True):
+        primary["p_corrected"] = rounded(corrected)
+        primary.update(_verdict(primary, margin, precision.confidence))
+    return {
+        **{
+            letter: {"name": side.name, "model_id": key.model_id, "variant": key.variant}
+            for letter, side, key in zip("ab", (a, b), keys, strict=True)
+        },
+        "items": len(common),
+        "items_only_a": a.items.height - len(common),
+        "items_only_b": b.items.height - len(common),
+        "differing": differing,
+        "margin": margin,
+        "confidence": precision.confidence,
+        "resamples": precision.resamples,
+        "capabilities": capabilities,
+        "largest": _largest(a, b, sides, keys),
+        "regression": any(primary["verdict"] == "worse" for primary in primaries),
+    }
+
+
+def _common_items(a: Side, b: Side, intersect: bool) -> list[str]:
+    ids_a, ids_b = set(a.items["example_id"]), set(b.items["example_id"])
+    common = sorted(ids_a & ids_b)
+    if not common:
+        raise RoleShiftError(f"{a.name} and {b.name} have no item in common; evaluate both on the same test split")
+    if ids_a != ids_b and not intersect:
+        first = min(ids_a ^ ids_b)
+        raise RoleShiftError(
+            f"different items: {len(ids_a - ids_b)} only in {a.name}, {len(ids_b - ids_a)} only in {b.name} "
+            f"(first {first}); --intersect compares the {len(common)} common ones"
+        )
+    return common
+
+
+def _differing(a: Side, b: Side, common: list[str], allow: Collection[str]) -> list[str]:
+    """The kinds of difference that were allowed and occur; the others are refused."""
+    unknown = set(allow) - set(ALLOWED)
+    if unknown:
+        raise RoleShiftError(f"cannot allow {min(unknown)!r}; what can be allowed is {', '.join(ALLOWED)}")
+    joined = a.items.filter(pl.col("example_id").is_in(common)).join(b.items, on="example_id", suffix="_b")
+    found = []
+    for kind, column in (("references", "references_hash"), ("prompts", "prompt_hash"), ("settings", "settings_hash")):
+        other = joined.filter(pl.col(column) != pl.col(f"{column}_b"))
+        if other.is_empty():
+            continue
+        if kind not in allow:
+            remedy = f"; --allow {kind} compares them all the same" if kind in ALLOWED else ""
+            raise RoleShiftError(
+                f"different {kind}: {other.height} of {joined.height} items, first {other['example_id'][0]}{remedy}"
+            )
+        found.append(kind)
+    return found
+
+
+def _only_system(evidence: Evidence, name: str) -> SystemKey:
+    if len(evidence.systems) != 1:
+        raise RoleShiftError(f"{name}: holds {len(evidence.systems)} systems; a comparison needs one on each side")
+    return evidence.systems[0]
+
+
+def _capability(sides: list[Evidence], keys: list[SystemKey], name: str, precision: Precision) -> dict[str, Any]:
+    names = [evidence.metrics(key, name) for evidence, key in zip(sides, keys, strict=True)]
+    primary = sides[0].primary[name]
+    both = [metric for metric in names[0] if metric in names[1]]
+    if primary not in both:
+        raise RoleShiftError(f"{name}: its primary metric {primary} was not measured on both sides; evaluate again")
+    metrics = {}
+    for metric in both:
+        one, two = (evidence.corpus(key, name, metric) for evidence, key in zip(sides, keys, strict=True))
+        if one.signature != two.signature:
+            raise RoleShiftError(
+                f"{name}: {metric} was measured in different ways: {one.signature} and {two.signature}"
+            )
+        metrics[metric] = {
+            "a": rounded(corpus_score(metric, one.statistics)),
+            "b": rounded(corpus_score(metric, two.statistics)),
+            **paired_difference(one, two, metric, precision),
+        }
+    return {
+        "primary_metric": primary,
+        "items": metrics[primary]["n"],
+        "metrics": metrics,
+        "left_out": sorted(set(names[0]) ^ set(names[1])),
+        "regressed_slices": _regressed_slices(sides, keys, name, precision),
+    }
+
+
+def _verdict(primary: Mapping[str, Any], margin: float, confidence: float) -> dict[str, Any]:
+    if primary["low"] is None:
+        return {"verdict": "too few items", "needed_items": MINIMUM_GROUPS}
+    significant = primary["p_corrected"] is not None and primary["p_corrected"] <= 1 - confidence
+    if significant and primary["low"] > 0:
+        return {"verdict": "better", "needed_items": None}
+    if significant and primary["high"] < 0:
+        return {"verdict": "worse", "needed_items": None}
+    if primary["low"] > -margin:
+        return {"verdict": "not worse than the margin", "needed_items": None}
+    distances = [abs(primary["difference"]), max(primary["difference"] + margin, 0.0)]
+    counts = [needed_groups(primary["deviation"], primary["groups"], size, confidence) for size in distances]
+    known = [count for count in counts if count is not None]
+    return {"verdict": "undecided", "needed_items": min(known) if known else None}
+
+
+def _regressed_slices(
+    sides: list[Evidence], keys: list[SystemKey], capability: str, precision: Precision
+) -> list[dict[str, Any]]:
+    """Slices whose interval lies below 0; not corrected for their number, and only where it has one."""
+    metric = sides[0].primary[capability]
+    one, two = (evidence.corpus(key, capability, metric) for evidence, key in zip(sides, keys, strict=True))
+    members: dict[tuple[str, str], list[str]] = {}
+    for row in sides[0].rows(keys[0], capability).iter_rows(named=True):
+        for entry in {**slices_to_map(row["slices"]), "language": row["language"], "domain": row["domain"]}.items():
+            members.setdefault(entry, []).append(row["example_id"])
+    found = []
+    for (name, value), ids in sorted(members.items()):
+        if len(ids) == len(one.example_ids):
+            continue
+        difference = paired_difference(one.take(ids), two.take(ids), metric, precision)
+        if difference["high"] is not None and difference["high"] < 0:
+            kept = {key: difference[key] for key in ("difference", "low", "high", "n")}
+            found.append({"slice": name, "value": value, **kept})
+    return found
+
+
+def _largest(a: Side, b: Side, sides: list[Evidence], keys: list[SystemKey]) -> list[dict[str, Any]]:
+    outputs = [dict(side.items.select("example_id", "output").iter_rows()) for side in (a, b)]
+    rows = []
+    for capability in sides[0].capabilities:
+        metric = sides[0].primary[capability]
+        one, two = (evidence.corpus(key, capability, metric) for evidence, key in zip(sides, keys, strict=True))
+        order = dict(zip(two.example_ids, two.scores.tolist(), strict=True))
+        rows += [
+            {
+                "example_id": example,
+                "capability": capability,
+                "metric": metric,
+                "a": rounded(score),
+                "b": rounded(order[example]),
+                "difference": rounded(score - order[example]),
+                "output_a": outputs[0][example],
+                "output_b": outputs[1][example],
+            }
+            for example, score in zip(one.example_ids, one.scores.tolist(), strict=True)
+        ]
+    rows = [row for row in rows if row["difference"]]
+    return sorted(rows, key=lambda row: (-np.abs(row["difference"]), row["example_id"]))[:LARGEST]

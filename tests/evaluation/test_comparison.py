@@ -1,0 +1,121 @@
+"""Comparisons of two versions, and what is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from evaluation_samples import answers, make_examples
+
+from roleshift.contracts import ITEMS, SCORES, write_table
+from roleshift.errors import RoleShiftError
+from roleshift.evaluation.comparison import Side, compare, load_evidence, render_json, render_markdown, render_table
+from roleshift.evaluation.measures import Precision
+from roleshift.evaluation.plan import score_answers
+from roleshift.files import write_json
+from roleshift.tasks import TaskDefinition
+
+SETTINGS = {"margin": 0.05, "precision": Precision(200, 0.95, 0)}
+
+
+def side(tasks: dict[str, TaskDefinition], quality: float, count: int = 60, **over: object) -> Side:
+    test = make_examples(tasks, count, "test")
+    items = answers(test, quality, **over)
+    return Side(str(over.get("model_id")), items, score_answers(items, {"none": test}, tasks))
+
+
+@pytest.fixture(scope="module")
+def old(tasks: dict[str, TaskDefinition]) -> Side:
+    return side(tasks, 0.8, model_id="old", variant="onnx-int8")
+
+
+@pytest.fixture(scope="module")
+def new(tasks: dict[str, TaskDefinition]) -> Side:
+    return side(tasks, 0.3, model_id="new", variant="onnx-int8")
+
+
+def test_a_worse_version_is_called_worse_and_its_slices_and_items_are_named(
+    old: Side, new: Side, tasks: dict[str, TaskDefinition]
+) -> None:
+    found = compare(new, old, tasks, **SETTINGS)
+    part = found["capabilities"]["summarize"]
+    assert part["metrics"]["rouge_l"]["verdict"] == "worse"
+    assert found["regression"]
+    assert {entry["slice"] for entry in part["regressed_slices"]} == {"aspect"}
+    assert len(found["largest"]) == 10
+    assert abs(found["largest"][0]["difference"]) == 1
+    assert (
+        compare(old, new, tasks, **SETTINGS)["capabilities"]["summarize"]["metrics"]["rouge_l"]["verdict"] == "better"
+    )
+    for text in (render_table(found), render_markdown(found), render_json(found)):
+        assert "worse" in text
+        assert "aspect" in text
+
+
+def test_a_version_compared_with_itself_is_not_worse(old: Side, tasks: dict[str, TaskDefinition]) -> None:
+    found = compare(old, old, tasks, **SETTINGS)
+    verdicts = {part["metrics"][part["primary_metric"]]["verdict"] for part in found["capabilities"].values()}
+    assert verdicts == {"not worse than the margin"}
+    assert found["largest"] == []
+    assert not found["regression"]
+
+
+def test_an_undecided_comparison_says_how_many_items_would_tell(tasks: dict[str, TaskDefinition]) -> None:
+    one = {"summarize-tests": tasks["summarize-tests"]}
+    a, b = (side(one, 0.5, 30, model_id=name, variant="v") for name in ("first", "second"))
+    primary = compare(a, b, one, **SETTINGS)["capabilities"]["summarize"]["metrics"]["rouge_l"]
+    assert primary["verdict"] == "undecided"
+    assert primary["needed_items"] > 30
+    few = compare(*(side(one, 0.5, 4, model_id=name, variant="v") for name in "ab"), one, **SETTINGS)
+    assert few["capabilities"]["summarize"]["metrics"]["rouge_l"]["verdict"] == "too few items"
+    assert "20 items would tell" in render_table(few)
+
+
+@pytest.mark.parametrize(("column", "message"), [
+    ("references_hash", "different references: 240 of 240"),
+    ("prompt_hash", "different prompts.*--allow prompts"),
+    ("settings_hash", "different settings.*--allow settings"),
+])  # fmt: skip
+def test_what_was_not_measured_the_same_way_is_refused(
+    column: str, message: str, old: Side, new: Side, tasks: dict[str, TaskDefinition]
+) -> None:
+    other = replace(new, items=new.items.with_columns(pl.lit("other").alias(column)))
+    with pytest.raises(RoleShiftError, match=message):
+        compare(other, old, tasks, **SETTINGS)
+    if column != "references_hash":
+        kind = "prompts" if column == "prompt_hash" else "settings"
+        assert compare(other, old, tasks, **SETTINGS, allow=[kind])["differing"] == [kind]
+
+
+def test_other_signatures_are_refused(old: Side, new: Side, tasks: dict[str, TaskDefinition]) -> None:
+    changed = replace(new, scores=new.scores.with_columns(signature=pl.col("signature") + "|other"))
+    with pytest.raises(RoleShiftError, match="measured in different ways"):
+        compare(changed, old, tasks, **SETTINGS)
+
+
+def test_other_items_are_refused_unless_the_common_ones_are_asked_for(
+    old: Side, new: Side, tasks: dict[str, TaskDefinition]
+) -> None:
+    gone = old.items["example_id"].to_list()[:2]
+    fewer = replace(new, items=new.items.filter(~pl.col("example_id").is_in(gone)))
+    with pytest.raises(RoleShiftError, match="--intersect compares the 238 common"):
+        compare(fewer, old, tasks, **SETTINGS)
+    found = compare(fewer, old, tasks, **SETTINGS, intersect=True)
+    assert (found["items"], found["items_only_b"]) == (238, 2)
+    nothing = replace(new, items=new.items.clear())
+    with pytest.raises(RoleShiftError, match="no item in common"):
+        compare(nothing, old, tasks, **SETTINGS, intersect=True)
+
+
+def test_evidence_is_loaded_by_variant(tmp_path: Path, old: Side, new: Side, tasks: dict[str, TaskDefinition]) -> None:
+    other = side(tasks, 0.5, model_id="old", variant="onnx-fp32")
+    folder = tmp_path / "evidence/candidate"
+    write_table(folder / "items.parquet", pl.concat([old.items, other.items]), ITEMS)
+    write_table(folder / "scores.parquet", pl.concat([old.scores, other.scores]), SCORES)
+    with pytest.raises(RoleShiftError, match="name one of its variants .onnx-fp32, onnx-int8"):
+        load_evidence(tmp_path)
+    assert load_evidence(tmp_path, "onnx-fp32").items["variant"].unique().to_list() == ["onnx-fp32"]
+    write_json(tmp_path / "metrics/evaluate.json", {"tuned": {"shipped": "onnx-int8"}})
+    loaded = load_evidence(tmp_path)
+    assert loaded.scores.height == old.scores.height
+    assert compare(new, loaded, tasks, **SETTINGS)["regression"]
