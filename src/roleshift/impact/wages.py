@@ -1,0 +1,149 @@
+"""Employment and wages from the workbook of BLS's Occupational Employment and Wage Statistics.
+
+`*` and `**` mark estimates that are not released, `#` a wage above the survey's top: all three are
+unknown here, never 0. Only detailed occupations are read; the sum over all is kept as the whole.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from roleshift.errors import RoleShiftError
+
+UNKNOWN = {"*", "**", "#", "", "~"}
+COLUMNS = {
+    "OCC_CODE": ("OCC_CODE",),
+    "LEVEL": ("O_GROUP", "OCC_GROUP", "OCC GROUP"),
+    "TOT_EMP": ("TOT_EMP",),
+    "A_MEAN": ("A_MEAN",),
+}
+TOTAL = "00-0000"
+
+
+@dataclass(frozen=True)
+class Wages:
+    """`table`: soc, employment, mean_wage (a year), median_wage, top_coded; `whole` is all employment or None."""
+
+    table: pl.DataFrame
+    whole: float | None
+
+
+@dataclass(frozen=True)
+class WageCoverage:
+    """Which roles found their SOC code, which did not, and the share of all employment that is covered."""
+
+    matched: int
+    unmatched_roles: tuple[str, ...]
+    unmatched_codes: tuple[str, ...]
+    employment_share: float | None
+
+
+def read_wages(path: Path) -> Wages:
+    """Read an xlsx or csv file of national estimates; a defect is an error that names row and column."""
+    rows = _rows(path)
+    if not rows:
+        raise RoleShiftError(f"{path}: holds no row")
+    header = [str(name).strip().upper() for name in rows[0]]
+    index = {}
+    for name, choices in COLUMNS.items():
+        found = [choice for choice in choices if choice in header]
+        if not found:
+            raise RoleShiftError(f"{path}: the column {choices[0]!r} is missing; give the national OEWS file")
+        index[name] = header.index(found[0])
+    index["A_MEDIAN"] = header.index("A_MEDIAN") if "A_MEDIAN" in header else -1
+    area = header.index("AREA_TYPE") if "AREA_TYPE" in header else -1
+    industry = header.index("I_GROUP") if "I_GROUP" in header else -1
+    records: dict[str, tuple[Any, ...]] = {}
+    whole: float | None = None
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise RoleShiftError(f"{path}: row {number} has {len(row)} fields, the header has {len(header)}")
+        if (area >= 0 and _text(row[area]) != "1") or (industry >= 0 and _text(row[industry]) != "cross-industry"):
+            continue
+        code, level = _text(row[index["OCC_CODE"]]), _text(row[index["LEVEL"]]).lower()
+        people = _number(row[index["TOT_EMP"]], path, number, "TOT_EMP")
+        if code == TOTAL:
+            whole = people
+        if level != "detailed":
+            continue
+        if code in records:
+            raise RoleShiftError(
+                f"{path}: row {number}: the occupation {code!r} stands twice; give the national file of one year"
+            )
+        mean = _number(row[index["A_MEAN"]], path, number, "A_MEAN")
+        median = _number(row[index["A_MEDIAN"]], path, number, "A_MEDIAN") if index["A_MEDIAN"] >= 0 else None
+        records[code] = (code, people, mean, median, _text(row[index["A_MEAN"]]) == "#")
+    if not records:
+        raise RoleShiftError(f"{path}: holds no detailed occupation of the nation as a whole")
+    schema = {
+        "soc": pl.String,
+        "employment": pl.Float64,
+        "mean_wage": pl.Float64,
+        "median_wage": pl.Float64,
+        "top_coded": pl.Boolean,
+    }
+    return Wages(pl.DataFrame([records[code] for code in sorted(records)], schema=schema, orient="row"), whole)
+
+
+def _rows(path: Path) -> list[list[Any]]:
+    if not path.is_file():
+        raise RoleShiftError(f"{path}: no such file")
+    if path.suffix.lower() == ".csv":
+        content = path.read_bytes()
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("latin-1")
+        return [row for row in csv.reader(io.StringIO(text)) if row]
+    if path.suffix.lower() not in (".xlsx", ".xls", ".xlsb"):
+        raise RoleShiftError(f"{path}: must be an xlsx or csv file")
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        workbook = CalamineWorkbook.from_path(str(path))
+        return [list(row) for row in workbook.get_sheet_by_index(0).to_python()]
+    except (CalamineError, OSError, IndexError) as error:
+        raise RoleShiftError(f"{path}: not a readable workbook ({error})") from None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _number(value: Any, path: Path, row: int, column: str) -> float | None:
+    text = _text(value)
+    if text in UNKNOWN:
+        return None
+    try:
+        number = float(text.replace(",", ""))
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e12:
+        raise RoleShiftError(f"{path}: row {row}: {column} is {text!r}, not a number")
+    return number
+
+
+def with_wages(roles: pl.DataFrame, wages: Wages) -> tuple[pl.DataFrame, WageCoverage]:
+    """Roles with employment and mean wage by SOC code, where the role has no figure of its own."""
+    known = wages.table.select("soc", found_employment="employment", found_wage="mean_wage")
+    joined = roles.join(known, on="soc", how="left", maintain_order="left")
+    filled = joined.with_columns(
+        pl.coalesce("employment", "found_employment").alias("employment"),
+        pl.coalesce("mean_wage", "found_wage").alias("mean_wage"),
+    ).select(roles.columns)
+    codes = set(roles["soc"].drop_nulls())
+    covered = wages.table.filter(pl.col("soc").is_in(list(codes)))
+    people = covered["employment"].sum()
+    unmatched = roles.filter(~pl.col("soc").is_in(wages.table["soc"].to_list()).fill_null(False))
+    return filled, WageCoverage(
+        roles.height - unmatched.height,
+        tuple(unmatched["role_id"]),
+        tuple(code for code in wages.table["soc"] if code not in codes),
+        float(people) / wages.whole if wages.whole else None,
+    )
