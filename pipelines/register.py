@@ -2,9 +2,10 @@
 
 import os
 
-from roleshift.files import write_json
+from roleshift.files import read_json, write_json
 from roleshift.registry.manifest import read_made
 from roleshift.registry.registering import register, summary
+from roleshift.registry.results import result_table
 from roleshift.registry.tracking import open_tracking
 from roleshift.stage import Stage, run_stage
 
@@ -26,12 +27,14 @@ def run(stage: Stage) -> None:
         move_aliases=experiment is None or os.environ.get("ROLESHIFT_MOVE_ALIASES") == "1",
     )
     write_json(stage.out / "metrics/register.json", summary(name, made))
+    print(f"\n{result_table(read_json(stage.root / 'metrics/evaluate.json'))}\n")
     for change in registered.changes or ("nothing to register: everything is in the tracking store",):
         print(change)
     for version in (registered.base, registered.tuned):
         aliases = "".join(f" @{alias}" for alias in version.aliases)
         print(f"{name} version {version.number}{aliases}: {version.kind}, {version.variant}, model {version.model_id}")
     print(f"pipeline run {registered.pipeline_run}, training run {registered.training_run}")
+    print(f"\n{overview_text(read_json(stage.root / 'metrics/evaluate.json'))}")
     print("\ndashboard: make dashboard\nMLflow:    make mlflow")
 
 

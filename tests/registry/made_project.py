@@ -37,13 +37,32 @@ def make_project(root: Path, *, weights: str = "tuned", outputs: str = "answer")
     write_json(root / "metrics/finetune.json", {"loss": 1.25, "weights": weights})
     write_json(root / "metrics/export.json", {"onnx-int8": {"bytes": 7}})
     write_json(root / "metrics/selection.json", {"shipped": "onnx-int8"})
-    write_json(root / "metrics/evaluate.json", {"capabilities": {"summarize": {"tuned": 0.5, "interval": [0.4, 0.6]}}})
+    write_json(root / "metrics/evaluate.json", evaluated())
     for stage in ("baseline", "finetune", "export", "select", "evaluate"):
         write_json(root / f"metrics/timings/{stage}.json", {"seconds": 2.0})
     curve = [{"step": step, "split": "train", "loss": 3.0 - step, "learning_rate": 0.1} for step in (1, 2)]
     write_json(root / "plots/finetune/learning_curve.json", curve)
     write_json(root / "plots/evaluate/scores.json", [])
     return root
+
+
+def evaluated() -> dict[str, object]:
+    scores = {"base": 0.183, "base-shots": 0.2, "floor-copy": 0.188, "onnx-int8": 0.316}
+    return {
+        "tuned": {"shipped": "onnx-int8"},
+        "settings": {"shots": 3, "confidence": 0.95},
+        "beats_all": 1,
+        "capabilities": {
+            "summarize": {
+                "primary_metric": "rouge_l",
+                "items": 60,
+                "best_floor": "floor-copy",
+                "beats_all": True,
+                "systems": {name: {"metrics": {"rouge_l": {"value": value}}} for name, value in scores.items()},
+                "differences": {"tuned-base": {"primary": {"difference": 0.133, "low": 0.1, "high": 0.16}}},
+            }
+        },
+    }
 
 
 def write_evidence(root: Path, part: str, models: list[tuple[str, str]], outputs: str) -> None:

@@ -38,7 +38,9 @@ def _leaves(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
         named = [entry.get("id", entry.get("name")) if isinstance(entry, Mapping) else None for entry in value]
         if None in named and len(value) > LIST_LENGTH:
             return
-        entries = [(str(i if name is None else name), entry) for i, (name, entry) in enumerate(zip(named, value, strict=True))]
+        entries = [
+            (str(i if name is None else name), entry) for i, (name, entry) in enumerate(zip(named, value, strict=True))
+        ]
     else:
         yield path, value
         return
