@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -43,12 +43,16 @@ def paired_bootstrap(
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    p_rule: Literal["two-sided", "sacrebleu"] = "two-sided",
 ) -> PairedResult:
     """Percentile interval and p-value of the difference of two corpus values on the same items.
 
     `a` and `b` have shape (n, k), row by row the same items. The same weights resample both. The
-    p-value is sacreBLEU's (Koehn, 2004, with the null distribution centred): the share of resampled
-    differences that lie further from their own mean than the observed difference from 0.
+    p-value is the share of resampled differences that lie further from their own mean than the
+    observed difference from 0 (Koehn, 2004, with the null distribution centred). `p_rule`
+    "sacrebleu" takes absolute values before centring, as sacreBLEU 2 does: that is about half the
+    two-sided value, and calls two equal systems different twice as often as its level says, so it
+    serves the comparison with sacreBLEU's figures alone.
     """
     sums_a, sums_b = _paired_sums(a, b, groups)
     plain = _observed(sums_a, sums_b, corpus)
@@ -61,7 +65,8 @@ def paired_bootstrap(
         return plain
     tail = (1 - confidence) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail))
-    p = _p_value(np.abs(drawn - drawn.mean()), abs(plain.difference))
+    null = np.abs(drawn) - np.abs(drawn).mean() if p_rule == "sacrebleu" else np.abs(drawn - drawn.mean())
+    p = _p_value(null, abs(plain.difference))
     return PairedResult(
         plain.value_a, plain.value_b, plain.difference, float(low), float(high), p, plain.groups, float(drawn.std())
     )

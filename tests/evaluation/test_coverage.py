@@ -1,0 +1,89 @@
+"""Do the intervals hold what they promise? At least 2,000 simulated test sets each."""
+
+import numpy as np
+import pytest
+
+from roleshift.evaluation.metrics.corpus import bleu, chrf, ratio
+from roleshift.evaluation.statistics import approximate_randomisation, bootstrap_interval, paired_bootstrap
+
+SIMULATIONS = 2000
+GROUPS = 200
+RESAMPLES = 300
+
+
+def skewed_means(generator: np.random.Generator, items: int) -> np.ndarray:
+    """Scores as ROUGE gives them: many low, some high, some exactly 0."""
+    values = generator.beta(0.8, 2.5, size=items) * (generator.random(items) > 0.1)
+    return np.stack([values, np.ones(items)], axis=-1)
+
+
+def bleu_statistics(generator: np.random.Generator, items: int) -> np.ndarray:
+    """Lengths and n-gram matches of answers whose quality varies from item to item."""
+    reference = generator.integers(6, 30, size=items)
+    hypothesis = np.maximum(4, reference + generator.integers(-4, 5, size=items))
+    quality = generator.beta(4, 4, size=items)
+    totals = np.stack([hypothesis - n for n in range(4)], axis=-1)
+    matches = generator.binomial(totals, np.stack([quality ** (1 + 0.6 * n) for n in range(4)], axis=-1))
+    return np.concatenate([hypothesis[:, None], reference[:, None], matches, totals], axis=-1).astype(float)
+
+
+def chrf_statistics(generator: np.random.Generator, items: int) -> np.ndarray:
+    """(hypothesis, reference, matches) for six orders."""
+    reference = generator.integers(20, 120, size=items)
+    hypothesis = np.maximum(8, reference + generator.integers(-15, 16, size=items))
+    quality = generator.beta(4, 3, size=items)
+    columns = []
+    for n in range(6):
+        most = np.minimum(hypothesis, reference) - n
+        columns += [hypothesis - n, reference - n, generator.binomial(np.maximum(most, 0), quality ** (1 + 0.4 * n))]
+    return np.stack(columns, axis=-1).astype(float)
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+@pytest.mark.parametrize(
+    ("draw", "corpus"),
+    [(skewed_means, ratio), (bleu_statistics, bleu), (chrf_statistics, chrf)],
+    ids=["mean", "bleu", "chrf"],
+)
+def test_intervals_cover_the_true_value_at_the_nominal_rate(draw, corpus, method) -> None:
+    generator = np.random.default_rng(12345)
+    truth = float(corpus(draw(generator, 400_000).sum(axis=0)))
+    covered = 0
+    for seed in range(SIMULATIONS):
+        interval = bootstrap_interval(draw(generator, GROUPS), corpus, resamples=RESAMPLES, method=method, seed=seed)
+        covered += interval.low <= truth <= interval.high
+    assert 0.93 <= covered / SIMULATIONS <= 0.97
+
+
+def test_grouped_items_are_covered_by_resampling_groups() -> None:
+    generator = np.random.default_rng(7)
+    names = np.repeat(np.arange(GROUPS), 3)
+    covered = 0
+    for seed in range(SIMULATIONS):
+        values = np.repeat(generator.normal(0.5, 0.1, GROUPS), 3) + generator.normal(0, 0.05, GROUPS * 3)
+        interval = bootstrap_interval(
+            np.stack([values, np.ones_like(values)], axis=-1), ratio, groups=names, resamples=RESAMPLES, seed=seed
+        )
+        covered += interval.low <= 0.5 <= interval.high
+    assert 0.93 <= covered / SIMULATIONS <= 0.97
+
+
+def test_exchangeable_systems_are_called_different_at_the_nominal_rate() -> None:
+    generator = np.random.default_rng(11)
+    called = {"interval": 0, "bootstrap": 0, "randomised": 0}
+    by_sacrebleu = 0
+    for seed in range(SIMULATIONS):
+        difficulty = generator.beta(1, 2, size=GROUPS)
+        a, b = (
+            np.stack([np.clip(difficulty + generator.normal(0, 0.1, GROUPS), 0, 1), np.ones(GROUPS)], axis=-1)
+            for _ in range(2)
+        )
+        boot = paired_bootstrap(a, b, ratio, resamples=RESAMPLES, seed=seed)
+        called["interval"] += boot.low > 0 or boot.high < 0
+        called["bootstrap"] += boot.p <= 0.05
+        called["randomised"] += approximate_randomisation(a, b, ratio, trials=RESAMPLES, seed=seed).p <= 0.05
+        theirs = paired_bootstrap(a, b, ratio, resamples=RESAMPLES, seed=seed, p_rule="sacrebleu")
+        by_sacrebleu += theirs.p <= 0.05
+    for count in called.values():
+        assert 0.03 <= count / SIMULATIONS <= 0.07
+    assert by_sacrebleu / SIMULATIONS > 0.08  # why its bootstrap rule is not the default
