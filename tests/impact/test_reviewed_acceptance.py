@@ -1,0 +1,97 @@
+import numpy as np
+import polars as pl
+import pytest
+from impact_builders import activities, cells, share, task, work
+
+from roleshift.errors import RoleShiftError
+from roleshift.impact.assumptions import default_assumptions
+from roleshift.impact.capability import lower_bound
+from roleshift.impact.draws import draw_levels, draw_pair
+from roleshift.impact.reviewed import Judgements, acceptance, reviewed_cells
+from roleshift.impact.roles import analyse, task_table
+
+
+def simulated(rng, items, judged, reviewers=3):
+    """Items whose acceptance follows their score; the truth is the mean acceptance over the population's law."""
+    scores = rng.random(items)
+    accepted = rng.random(items) < 0.2 + 0.75 * scores
+    chosen = np.sort(rng.permutation(items)[:judged])
+    return Judgements(scores, chosen, rng.integers(0, reviewers, judged), accepted[chosen])
+
+
+def test_with_every_item_judged_once_the_estimate_is_the_plain_share():
+    j = simulated(np.random.default_rng(0), 60, 60)
+    assert acceptance(j, 200, [1]).estimate == pytest.approx(j.accepted.mean(), abs=0.03)
+
+
+def test_the_interval_covers_the_acceptance_rate_and_unjudged_items_narrow_it():
+    rng = np.random.default_rng(3)
+    truth, hits, widths, plain = 0.2 + 0.75 / 2, 0, [], []
+    for s in range(300):
+        j = simulated(rng, 400, 120, reviewers=1)
+        found = acceptance(j, 300, [s])
+        low, high = np.quantile(found.draws, (0.05, 0.95))
+        hits += low <= truth <= high
+        widths.append(high - low)
+        alone = rng.binomial(120, j.accepted.mean(), 2000) / 120
+        plain.append(np.quantile(alone, 0.95) - np.quantile(alone, 0.05))
+    assert 0.85 <= hits / 300 <= 0.95
+    assert np.mean(widths) < np.mean(plain)
+
+
+def test_few_or_unanimous_judgements_never_pass_the_exact_bound():
+    j = Judgements(np.linspace(0, 1, 200), np.arange(40), np.zeros(40, dtype=int), np.ones(40, dtype=bool))
+    assert acceptance(j, 200, [0]).lower == pytest.approx(lower_bound(40, 40))
+    many = Judgements(np.linspace(0, 1, 200), np.arange(150), np.zeros(150, dtype=int), np.ones(150, dtype=bool))
+    assert acceptance(many, 200, [0]).lower == pytest.approx(lower_bound(150, 150))
+
+
+def population(items=100, judged=60, drawn_by="random"):
+    rng = np.random.default_rng(2)
+    ids = [f"{i:03}" for i in range(items)]
+    there = {"capability": ["draft"] * items, "domain": ["news"] * items, "example_id": ids}
+    frame = pl.DataFrame(there | {"score": rng.random(items)})
+    given = frame.head(judged).select("capability", "domain", "example_id")
+    return frame, given.with_columns(
+        reviewer_id=pl.Series([f"r{i % 3}" for i in range(judged)]),
+        accepted=pl.Series(rng.random(judged) < 0.97),
+        drawn_by=pl.lit(drawn_by),
+    )
+
+
+OVERLAP = cells(share("draft", 80, 100, grade="overlap"), share("answer", 50, 60))
+
+
+def test_a_reviewed_cell_takes_the_acceptance_rate_and_its_grade():
+    found = reviewed_cells(OVERLAP, *population(), resamples=500, seed=1)
+    cell = found["draft", "news"]
+    assert (cell.grade, cell.reviewed.judged) == ("reviewed", 60)
+    assert cell.lower < cell.observed == cell.reviewed.estimate
+    assert found["answer", "news"] is OVERLAP["answer", "news"]
+    drawn = draw_levels(found, 2000, 1)["draft", "news"]
+    assert set(drawn) <= set(cell.reviewed.draws)
+    assert draw_pair(found, dict(found), 100, 1).pairing["draft", "news"] == "same evidence"
+    assert draw_pair(found, OVERLAP, 100, 1).pairing["draft", "news"] == "unpaired"
+
+
+def test_reviewed_evidence_lifts_the_bar_of_the_grade():
+    jobs = work(activities({"w": (1, {"draft": 1}, 0.0)}), [task("t", "r", ["w"])])
+    before = task_table(analyse(jobs, OVERLAP, default_assumptions()))
+    after = task_table(
+        analyse(jobs, reviewed_cells(OVERLAP, *population(), resamples=500, seed=1), default_assumptions())
+    )
+    assert (before["decision"][0], before["binding"][0]) == ("augment", "grade")
+    assert (after["decision"][0], after["grade"][0]) == ("automate", "reviewed")
+
+
+@pytest.mark.parametrize(("judged", "drawn_by"), [(29, "random"), (60, "disagreement"), (60, "choice")])
+def test_too_few_or_chosen_judgements_do_not_enter(judged, drawn_by):
+    assert reviewed_cells(OVERLAP, *population(judged=judged, drawn_by=drawn_by), resamples=200, seed=1) == OVERLAP
+
+
+def test_judgements_of_another_population_are_refused():
+    frame, given = population()
+    with pytest.raises(RoleShiftError, match="not in the population"):
+        reviewed_cells(OVERLAP, frame.tail(50), given, resamples=200, seed=1)
+    with pytest.raises(RoleShiftError, match="stands twice"):
+        reviewed_cells(OVERLAP, pl.concat([frame, frame]), given, resamples=200, seed=1)
