@@ -61,21 +61,6 @@ def overview(summary: Mapping[str, Any]) -> list[OverviewRow]:
     return rows
 
 
-def overview_text(summary: Mapping[str, Any]) -> str:
-    """The table for a terminal."""
-    shots = summary["settings"]["shots"]
-    head = ["capability", "metric", "items", "base", f"base, {shots} shots", "best floor", "tuned", ""]
-    lines = [head]
-    for row in overview(summary):
-        cells = [str(figure) if figure else "-" for figure in (row.base, row.base_shots, row.floor, row.tuned)]
-        mark = "above all three" if row.beats_all else ""
-        lines.append([row.capability, row.metric, str(row.items), *cells, mark])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-
-
 def _figure(part: Mapping[str, Any], system: str | None, metric: str) -> Figure | None:
     found = part["systems"].get(system, {}).get("metrics", {}).get(metric) if system else None
     return None if found is None else Figure(found["value"], found["low"], found["high"])
