@@ -40,7 +40,7 @@ mlflow: setup ## Open MLflow's own pages on this project's tracking store
 
 bench: setup ## Run the benchmarks
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt '.[bench]'
-	@for script in benchmarks/*.py; do echo "== $$script"; python "$$script" || exit 1; done
+	@for script in benchmarks/*.py; do echo "== $$script"; python -P "$$script" || exit 1; done
 
 publish-run: setup ## Write docs/default-run/ and the README's table from a complete run at a clean commit
 	@roleshift publish-run

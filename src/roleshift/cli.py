@@ -53,6 +53,38 @@ def run(
     raise typer.Exit(reproduce(folder))
 
 
+@app.command()
+def compare(
+    a: Annotated[
+        str, typer.Argument(help="A version, alias, run folder or evidence folder; FOLDER:VARIANT picks one.")
+    ],
+    b: Annotated[str, typer.Argument(help="What it is compared with: differences are A minus B.")],
+    margin: Annotated[float, typer.Option(help="How much worse still counts as not worse, in [0, 1].")] = 0.02,
+    intersect: Annotated[bool, typer.Option(help="Compare the common items where the two differ.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    fail_on_regression: Annotated[bool, typer.Option(help="Exit 1 when A is worse on a capability.")] = False,
+) -> None:
+    """Compare two versions item by item, with paired intervals; what was not measured alike is refused."""
+    import tempfile
+
+    from roleshift.evaluation import comparison, comparison_tables
+    from roleshift.evaluation.measures import Precision
+    from roleshift.params import load_params
+    from roleshift.registry.sides import side_of
+
+    project = Project.discover()
+    params = load_params(project.root / "params.yaml")
+    with tempfile.TemporaryDirectory() as downloads:
+        sides = [side_of(project, params, word, Path(downloads)) for word in (a, b)]
+    precision = Precision(params.evaluation.resamples, params.evaluation.confidence, params.seed)
+    tasks = params.task_definitions()
+    result = comparison.compare(*sides, tasks, margin=margin, precision=precision, intersect=intersect)
+    render = comparison_tables.render_json if as_json else comparison_tables.render_table
+    print(comparison_tables.render_markdown(result) if markdown else render(result))
+    raise typer.Exit(fail_on_regression and result["regression"])
+
+
 @app.command("tracking-uri")
 def tracking_uri() -> None:
     """Print the MLflow tracking URI that this project uses."""

@@ -4,13 +4,13 @@ import json
 import subprocess
 import sys
 
-import evaluate
 import numpy as np
 import pytest
 import sacrebleu
 from evaluation_samples import make_task, random_pairs
 from rouge_score.rouge_scorer import RougeScorer
 
+import evaluate
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.metrics.answers import Accuracy, ClassF1, ExactMatch, TokenF1, extract_label
 from roleshift.evaluation.metrics.choose import metrics_of

@@ -35,7 +35,7 @@ class PackedCausalAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # noqa: PLR0917
+    def forward(
         ctx: Any,
         query: torch.Tensor,
         key: torch.Tensor,

@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any, ClassVar
 
 import datasets
-import evaluate
 import numpy as np
 
+import evaluate
 from roleshift.evaluation.metrics.corpus import corpus_function, corpus_score
 
 OUR_VERSION = 1

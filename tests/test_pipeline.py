@@ -1,0 +1,176 @@
+"""The whole pipeline under DVC, on a tiny random model and the README's question-answer pairs."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from roleshift.params import merge_params, read_yaml
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+STAGES = ("fetch", "prepare", "baseline", "finetune", "export", "select", "evaluate", "register")
+TINY = {
+    "base": {"source": "tiny-random"},
+    "sources": {"tiny-random": {"kind": "random-model", "architecture": "llama", "seed": 1}},
+    "prepare": {"sizes": {"train": 12, "validation": 4, "test": 6, "review": 4}},
+    "train": {"epochs": 2, "pack_tokens": 512, "compile": "off", "checkpoint_every_steps": 1},
+    "export": {"parity_tolerance": 0.01},
+    "generation": {"max_new_tokens": 8},
+    "evaluation": {"shots": 1, "resamples": 200, "robustness_items": 2},
+}
+
+
+def make_checkout(folder: Path) -> Path:
+    """The tracked files as a repository of their own, with params for a tiny run."""
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        if name.startswith((".dvc", "pipelines/", "src/", "examples/", "dvc.yaml")) and (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, folder / name)
+    params = merge_params(
+        read_yaml(REPOSITORY / "params.yaml"), read_yaml(REPOSITORY / "examples/questions/params.yaml")
+    )
+    (folder / "params.yaml").write_text(yaml.safe_dump(merge_params(params, TINY)))
+    (folder / ".gitignore").write_text(".work/\nmlflow.db*\nmlartifacts/\n__pycache__/\n")
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "tiny"],
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
+
+
+def environment(checkout: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+    return kept | {"PATH": path, "PYTHONPATH": str(checkout / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def dvc(checkout: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    result = subprocess.run(command, cwd=checkout, env=environment(checkout), capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout + result.stderr
+
+
+def stages_run(output: str) -> list[str]:
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+def versions(checkout: Path) -> list[tuple[str, int]]:
+    with sqlite3.connect(checkout / "mlflow.db") as store:
+        return store.execute("SELECT name, version FROM model_versions ORDER BY version").fetchall()
+
+
+def answers(checkout: Path) -> int:
+    with sqlite3.connect(checkout / ".work/generations.sqlite") as store:
+        return int(store.execute("SELECT count(*) FROM answers").fetchone()[0])
+
+
+def output_hashes(checkout: Path) -> dict[str, str]:
+    """What dvc.lock records of the outputs, without timings, which differ from run to run."""
+    lock = yaml.safe_load((checkout / "dvc.lock").read_text())
+    outs = [out for stage in lock["stages"].values() for out in stage.get("outs", [])]
+    return {out["path"]: out["md5"] for out in outs if "timings" not in out["path"]}
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    checkout = make_checkout(tmp_path_factory.mktemp("a checkout"))
+    return checkout, dvc(checkout, "repro")
+
+
+def test_one_command_runs_every_stage_and_registers_both_models(first_run: tuple[Path, str]) -> None:
+    checkout, output = first_run
+    assert sorted(stages_run(output)) == sorted(STAGES)
+    assert versions(checkout) == [("roleshift-questions", 1), ("roleshift-questions", 2)]
+    table = output[output.rindex("capability") :]
+    assert "answer" in table
+    assert "best floor" in table
+    assert "make dashboard" in table
+
+
+def test_a_second_run_changes_nothing_and_registers_nothing_twice(first_run: tuple[Path, str]) -> None:
+    checkout, _ = first_run
+    before = (checkout / "dvc.lock").read_bytes()
+    output = dvc(checkout, "repro")
+    assert stages_run(output) == ["fetch", "register"]
+    assert (checkout / "dvc.lock").read_bytes() == before
+    assert len(versions(checkout)) == 2
+    assert "nothing to register" in output
+
+
+def test_the_shown_commands_of_dvc_work(first_run: tuple[Path, str]) -> None:
+    checkout, _ = first_run
+    assert "finetune" in dvc(checkout, "dag")
+    assert "evaluate.json" in dvc(checkout, "metrics", "show", "metrics/evaluate.json")
+    assert "index.html" in dvc(checkout, "plots", "show")
+
+
+@pytest.mark.slow
+def test_a_touched_metric_scores_again_and_neither_generates_nor_trains(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path)
+    dvc(checkout, "repro")
+    count = answers(checkout)
+    with (checkout / "src/roleshift/evaluation/metrics/surface.py").open("a") as stream:
+        stream.write("\n# touched\n")
+    ran = stages_run(dvc(checkout, "repro"))
+    assert set(ran) == {"fetch", "baseline", "select", "evaluate", "register"}
+    assert answers(checkout) == count
+
+
+@pytest.mark.slow
+def test_an_edited_source_file_is_noticed(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path)
+    dvc(checkout, "repro", "prepare")
+    before = output_hashes(checkout)["data/examples"]
+    with (checkout / "examples/questions/questions.jsonl").open("a") as stream:
+        stream.write('{"question": "Is an edited file noticed?", "answer": "Yes, the next run reads it."}\n')
+    (checkout / "params.yaml").write_text((checkout / "params.yaml").read_text().replace("train: 12", "train: 60"))
+    assert "prepare" in stages_run(dvc(checkout, "repro", "prepare"))
+    assert output_hashes(checkout)["data/examples"] != before
+
+
+@pytest.mark.slow
+def test_an_experiment_in_a_temporary_copy_registers_and_moves_no_alias(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path)
+    dvc(checkout, "repro")
+    subprocess.run(["git", "add", "-A"], cwd=checkout, check=True)
+    commit = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "run"]
+    subprocess.run(commit, cwd=checkout, check=True)
+    dvc(checkout, "exp", "run", "--temp", "-S", "train.learning_rate=0.002")
+    assert [version for _, version in versions(checkout)] == [1, 2, 3]
+    with sqlite3.connect(checkout / "mlflow.db") as store:
+        aliases = dict(store.execute("SELECT alias, version FROM registered_model_aliases").fetchall())
+    assert aliases == {"baseline": 1, "challenger": 2}
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_each_stage_it_completes_with_the_same_outputs(
+    first_run: tuple[Path, str], tmp_path: Path
+) -> None:
+    checkout = make_checkout(tmp_path)
+    for stage in STAGES:
+        command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
+        process = subprocess.Popen(
+            command, cwd=checkout, env=environment(checkout), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        lock = checkout / f".work/{stage}.lock"
+        deadline = time.monotonic() + 120
+        while not lock.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.5)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        dvc(checkout, "repro", "--single-item", stage)
+    assert output_hashes(checkout) == output_hashes(first_run[0])
+    assert len(versions(checkout)) == 2
