@@ -34,7 +34,7 @@ def run(stage: Stage) -> None:
         aliases = "".join(f" @{alias}" for alias in version.aliases)
         print(f"{name} version {version.number}{aliases}: {version.kind}, {version.variant}, model {version.model_id}")
     print(f"pipeline run {registered.pipeline_run}, training run {registered.training_run}")
-    print(f"\n{overview_text(read_json(stage.root / 'metrics/evaluate.json'))}")
+    print(f"\n{result_table(read_json(stage.root / 'metrics/evaluate.json'))}")
     print("\ndashboard: make dashboard\nMLflow:    make mlflow")
 
 

@@ -76,10 +76,10 @@ def compare(
     project = Project.discover()
     params = load_params(project.root / "params.yaml")
     with tempfile.TemporaryDirectory() as downloads:
-        sides = [side_of(project, params, word, Path(downloads)) for word in (a, b)]
+        side_a, side_b = (side_of(project, params, word, Path(downloads)) for word in (a, b))
     precision = Precision(params.evaluation.resamples, params.evaluation.confidence, params.seed)
     tasks = params.task_definitions()
-    result = comparison.compare(*sides, tasks, margin=margin, precision=precision, intersect=intersect)
+    result = comparison.compare(side_a, side_b, tasks, margin=margin, precision=precision, intersect=intersect)
     render = comparison_tables.render_json if as_json else comparison_tables.render_table
     print(comparison_tables.render_markdown(result) if markdown else render(result))
     raise typer.Exit(fail_on_regression and result["regression"])
