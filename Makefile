@@ -39,7 +39,7 @@ mlflow: setup ## Open MLflow's own pages on this project's tracking store
 	@mlflow ui --backend-store-uri "$$(roleshift tracking-uri)" --host 127.0.0.1 --port 5000
 
 bench: setup ## Run the benchmarks
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt '.[bench]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRA),dev,bench]'
 	@for script in benchmarks/*.py; do echo "== $$script"; python -P "$$script" || exit 1; done
 
 publish-run: setup ## Write docs/default-run/ and the README's table from a complete run at a clean commit
