@@ -27,7 +27,7 @@ repro: setup ## Run the pipeline; only what changed runs (PROFILE=smoke|full run
 	@$(if $(PROFILE),roleshift run --params profiles/$(PROFILE).yaml --name $(PROFILE),dvc repro)
 
 test: setup ## Run the tests
-	@python -m pytest -n 2 -m 'not real and not slow'
+	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m 'not real and not slow'
 
 lint: setup ## Check style, types and import contracts
 	@ruff check . && ruff format --check . && mypy && lint-imports
