@@ -27,7 +27,6 @@ def run(stage: Stage) -> None:
         move_aliases=experiment is None or os.environ.get("ROLESHIFT_MOVE_ALIASES") == "1",
     )
     write_json(stage.out / "metrics/register.json", summary(name, made))
-    print(f"\n{result_table(read_json(stage.root / 'metrics/evaluate.json'))}\n")
     for change in registered.changes or ("nothing to register: everything is in the tracking store",):
         print(change)
     for version in (registered.base, registered.tuned):
