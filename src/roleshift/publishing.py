@@ -22,7 +22,7 @@ SHARED_WORDS = 8
 RUN_FOLDER = Path("docs/default-run")
 EVIDENCE = ("baseline", "candidate")
 METRICS = ("baseline", "finetune", "export", "selection", "evaluate", "register")
-RUN_OUTPUTS = ("dvc.lock", "metrics/", "plots/", "data/", "docs/", "README.md")
+RUN_OUTPUTS = ("dvc.lock", "data/", "docs/", "evidence/", "metrics/", "models/", "plots/", "timings/", "README.md")
 START, END = "<!-- results: written by `make publish-run` -->", "<!-- /results -->"
 
 
