@@ -21,7 +21,7 @@ def figures_frame(rows: list[OverviewRow]) -> pl.DataFrame:
     return pl.DataFrame(
         [
             {
-                "capability": f"{row.capability} ({row.metric})",
+                "capability": row.capability,
                 "system": name,
                 "value": 100 * figure.value,
                 "low": None if figure.low is None else 100 * figure.low,
@@ -43,27 +43,18 @@ def figures_frame(rows: list[OverviewRow]) -> pl.DataFrame:
 
 def chart(frame: pl.DataFrame) -> alt.LayerChart:
     """Values with their intervals by capability."""
-    colour = alt.Color("system:N", scale=alt.Scale(domain=SYSTEMS, range=COLOURS), sort=SYSTEMS, title=None)
+    legend = alt.Legend(orient="top", columns=2, title=None)
     base = alt.Chart(frame).encode(
-        y=alt.Y("system:N", sort=SYSTEMS, title=None, axis=alt.Axis(labels=False, ticks=False)),
-        color=colour.legend(orient="bottom", columns=2),
-        tooltip=[
-            "capability",
-            "system",
-            alt.Tooltip("value", format=".1f"),
-            alt.Tooltip("low", format=".1f"),
-            alt.Tooltip("high", format=".1f"),
-        ],
+        y=alt.Y("capability:N", title=None, axis=alt.Axis(labelLimit=150)),
+        yOffset=alt.YOffset("system:N", sort=SYSTEMS),
+        color=alt.Color("system:N", scale=alt.Scale(domain=SYSTEMS, range=COLOURS), sort=SYSTEMS, legend=legend),
+        tooltip=["capability", "system", *(alt.Tooltip(name, format=".1f") for name in ("value", "low", "high"))],
     )
     intervals = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="score, times 100"), x2="high:Q")
-    points = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x="value:Q",
-        shape=alt.Shape("system:N", scale=alt.Scale(domain=SYSTEMS, range=SHAPES), sort=SYSTEMS, title=None),
-    )
-    layered = alt.layer(intervals, points).properties(height=70, width="container")
-    return layered.facet(
-        row=alt.Row("capability:N", title=None, header=alt.Header(labelAngle=0, labelAlign="left", labelOrient="top"))
-    )
+    shape = alt.Shape("system:N", scale=alt.Scale(domain=SYSTEMS, range=SHAPES), sort=SYSTEMS, legend=legend)
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x="value:Q", shape=shape)
+    height = 80 * frame["capability"].n_unique() + 40
+    return alt.layer(intervals, points).properties(height=height, title="Primary score by capability, with intervals")
 
 
 def page() -> None:
@@ -103,7 +94,7 @@ def page() -> None:
     )
     st.dataframe(table, hide_index=True, width="stretch")
     frame = figures_frame(rows)
-    st.altair_chart(chart(frame))
+    st.altair_chart(chart(frame), width="stretch")
     st.download_button("Download the figures (CSV)", frame.write_csv(), "figures.csv", "text/csv")
     st.caption(
         "*Floor*: the best of the answers that need no model: the input's first sentence, a copy of the input, "
