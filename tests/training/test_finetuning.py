@@ -100,7 +100,7 @@ def test_master_weights_keep_updates_that_bf16_would_round_away(tiny_llama, tiny
 
 
 @pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
-@pytest.mark.skipif(" " in torch.__file__, reason="torch's compiler cannot link below a folder with a space in its name")
+@pytest.mark.skipif(" " in torch.__file__, reason="torch's compiler cannot link in a path with a space")
 def test_compiled_layers_have_the_loss_of_uncompiled_ones(tiny_llama, tiny_train, tmp_path):
     plain = train(tiny_llama, tmp_path / "a", tiny_train(max_steps=3))
     compiled = train(tiny_llama, tmp_path / "b", tiny_train(max_steps=3, compile="on"))
