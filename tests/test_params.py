@@ -66,3 +66,9 @@ def test_corpora_are_replaced_as_a_whole_and_the_rest_key_by_key(raw: dict[str, 
     assert list(merged["corpora"]) == ["mine"]
     assert merged["train"]["rank"] == 4
     assert merged["train"]["alpha"] == raw["train"]["alpha"]
+
+
+def test_words_that_an_experiment_writes_without_quotes_stay_words(tmp_path: Path) -> None:
+    text = (REPOSITORY / "params.yaml").read_text().replace("compile: auto", "compile: off")
+    (tmp_path / "p.yaml").write_text(text)
+    assert load_params(tmp_path / "p.yaml").train.compile == "off"

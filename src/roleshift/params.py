@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from roleshift.errors import RoleShiftError
 from roleshift.tasks import TaskDefinition, catalogue_tasks, parse_tasks
@@ -282,12 +283,15 @@ def load_params(path: Path) -> Params:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping; a missing or malformed file is a one-line error that names it."""
+    """A YAML mapping; a missing or malformed file is a one-line error that names it.
+
+    YAML 1.2, as DVC reads and writes it: `dvc exp run -S` may write the text `off` without quotes.
+    """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RoleShiftError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise RoleShiftError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     if not isinstance(raw, dict):
         raise RoleShiftError(f"{path}: must hold a mapping of sections")
