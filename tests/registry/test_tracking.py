@@ -86,3 +86,11 @@ def test_a_deleted_experiment_is_named(tracking, tmp_path):
 
 def test_passwords_leave_the_uri():
     assert redacted("postgresql://u:p@h/db") == "postgresql://***@h/db"
+
+
+def test_a_first_use_that_was_killed_leaves_no_half_made_database(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db.new").write_bytes(b"half")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    tracking = open_tracking(uri, tmp_path, "one")
+    assert tracking.client.get_experiment_by_name("one") is not None
+    assert not (tmp_path / "mlflow.db.new").exists()

@@ -27,6 +27,7 @@ from alembic.util import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -51,6 +52,7 @@ def open_tracking(uri: str, home: Path, experiment: str) -> Tracking:
         for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
             logging.getLogger(name).setLevel(logging.WARNING)
         with store_lock(uri):
+            _create_database(uri, home)
             client = MlflowClient(uri)
             found = client.get_experiment_by_name(experiment)
             if found is None:
@@ -62,6 +64,18 @@ def open_tracking(uri: str, home: Path, experiment: str) -> Tracking:
                 "or name another in registry.experiment"
             )
         return Tracking(uri, client, found.experiment_id)
+
+
+def _create_database(uri: str, home: Path) -> None:
+    """Make a new SQLite store under another name and rename it: a kill leaves no half-made tables."""
+    database = sqlite_path(uri)
+    if database is None or database.exists():
+        return
+    unfinished = database.with_name(f"{database.name}.new")
+    unfinished.unlink(missing_ok=True)
+    store = SqlAlchemyStore(f"sqlite:///{unfinished}", artifact_location(uri, home))  # type: ignore[no-untyped-call]
+    store.engine.dispose()
+    unfinished.rename(database)
 
 
 def _create_experiment(client: MlflowClient, experiment: str, location: str | None) -> Experiment:
