@@ -59,8 +59,9 @@ def test_bad_input_makes_no_run(checkout: Project, text: str, name: str, message
     assert not (checkout.root / "runs").exists()
 
 
-def test_a_temporary_experiment_belongs_to_the_main_checkout(checkout: Project) -> None:
-    temporary = checkout.root / ".dvc/tmp/exps/abc"
+@pytest.mark.parametrize("folder", ["abc", "standalone/abc"])
+def test_a_temporary_experiment_belongs_to_the_main_checkout(checkout: Project, folder: str) -> None:
+    temporary = checkout.root / ".dvc/tmp/exps" / folder
     temporary.mkdir(parents=True)
     for name in ("dvc.yaml", "params.yaml"):
         (temporary / name).write_bytes((REPOSITORY / name).read_bytes())

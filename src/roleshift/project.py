@@ -79,9 +79,11 @@ def _home_of(root: Path) -> Path:
     parts = root.parts
     for i in range(len(parts) - 2):
         if parts[i : i + 3] == (".dvc", "tmp", "exps"):
-            home = Path(*parts[:i])
-            inner = home / Path(*parts[i + 4 :]) if len(parts) > i + 4 else home
-            return _home_of(inner) if inner != root else home
+            # Below it DVC puts one or two folders of its own, then the project as it lies in the checkout.
+            for below in range(i + 4, len(parts) + 1):
+                home = Path(*parts[:i], *parts[below:])
+                if (home / "dvc.yaml").is_file():
+                    return _home_of(home)
     return root
 
 
