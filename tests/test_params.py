@@ -21,7 +21,8 @@ def test_every_profile_is_valid_over_the_default(raw: dict[str, Any]) -> None:
     for profile in sorted((REPOSITORY / "profiles").glob("*.yaml")) + sorted(
         (REPOSITORY / "examples").glob("*/*.yaml")
     ):
-        parse_params(merge_params(raw, read_yaml(profile)), str(profile))
+        params = parse_params(merge_params(raw, read_yaml(profile)), str(profile))
+        assert params.task_definitions()
 
 
 def test_the_default_names_five_tasks_of_five_capabilities() -> None:
