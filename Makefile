@@ -5,6 +5,8 @@ EXTRA ?= $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),gpu,cpu
 # An additional package index, for instance one with CPU builds of torch.
 EXTRA_INDEX ?=
 PROFILE ?=
+# Further options of pytest, for instance PYTEST_FLAGS=--no-skips.
+PYTEST_FLAGS ?=
 BIN := .venv/bin
 # Stages run `python`: it must be this environment's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -27,7 +29,7 @@ repro: setup ## Run the pipeline; only what changed runs (PROFILE=smoke|full run
 	@$(if $(PROFILE),roleshift run --params profiles/$(PROFILE).yaml --name $(PROFILE),dvc repro)
 
 test: setup ## Run the tests
-	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m 'not real and not slow'
+	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m 'not real and not slow' $(PYTEST_FLAGS)
 
 lint: setup ## Check style, types and import contracts
 	@ruff check . && ruff format --check . && mypy && lint-imports
