@@ -15,7 +15,7 @@ import yaml
 from roleshift.params import merge_params, read_yaml
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-STAGES = ("fetch", "prepare", "baseline", "finetune", "export", "select", "evaluate", "register")
+STAGES = ("fetch", "prepare", "baseline", "finetune", "export", "select", "evaluate", "impact", "register")
 TINY = {
     "base": {"source": "tiny-random"},
     "sources": {"tiny-random": {"kind": "random-model", "architecture": "llama", "seed": 1}},
@@ -24,6 +24,7 @@ TINY = {
     "export": {"parity_tolerance": 0.01},
     "generation": {"max_new_tokens": 8},
     "evaluation": {"shots": 1, "resamples": 200, "robustness_items": 2},
+    "impact": {"draws": 200},
 }
 
 
@@ -102,7 +103,7 @@ def test_a_second_run_changes_nothing_and_registers_nothing_twice(first_run: tup
     checkout, _ = first_run
     before = (checkout / "dvc.lock").read_bytes()
     output = dvc(checkout, "repro")
-    assert stages_run(output) == ["fetch", "register"]
+    assert stages_run(output) == ["fetch", "impact", "register"]
     assert (checkout / "dvc.lock").read_bytes() == before
     assert len(versions(checkout)) == 2
     assert "nothing to register" in output
@@ -123,7 +124,7 @@ def test_a_touched_metric_scores_again_and_neither_generates_nor_trains(tmp_path
     with (checkout / "src/roleshift/evaluation/metrics/surface.py").open("a") as stream:
         stream.write("\n# touched\n")
     ran = stages_run(dvc(checkout, "repro"))
-    assert set(ran) == {"fetch", "baseline", "select", "evaluate", "register"}
+    assert set(ran) == {"fetch", "baseline", "select", "evaluate", "impact", "register"}
     assert answers(checkout) == count
 
 

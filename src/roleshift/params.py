@@ -230,6 +230,16 @@ class EvaluationParams(Section):
     perturbation_rate: Share
 
 
+class ImpactParams(Section):
+    """What a version's impact on job roles is computed with; relative paths start at the main checkout."""
+
+    assumptions: str | None = None
+    draws: int = Field(ge=100, le=100_000)
+    onet: str | None = None
+    wages: str | None = None
+    roles: str | None = None
+
+
 class RegistryParams(Section):
     """Names in the MLflow registry."""
 
@@ -251,6 +261,7 @@ class Params(Section):
     select: SelectParams
     generation: GenerationParams
     evaluation: EvaluationParams
+    impact: ImpactParams
     registry: RegistryParams
 
     @model_validator(mode="after")

@@ -21,8 +21,19 @@ from roleshift.project import Project
 SHARED_WORDS = 8
 RUN_FOLDER = Path("docs/default-run")
 EVIDENCE = ("baseline", "candidate")
-METRICS = ("baseline", "finetune", "export", "selection", "evaluate", "register")
-RUN_OUTPUTS = ("dvc.lock", "data/", "docs/", "evidence/", "metrics/", "models/", "plots/", "timings/", "README.md")
+METRICS = ("baseline", "finetune", "export", "selection", "evaluate", "impact", "register")
+RUN_OUTPUTS = (
+    "dvc.lock",
+    "data/",
+    "docs/",
+    "evidence/",
+    "impact/",
+    "metrics/",
+    "models/",
+    "plots/",
+    "timings/",
+    "README.md",
+)
 START, END = "<!-- results: written by `make publish-run` -->", "<!-- /results -->"
 
 

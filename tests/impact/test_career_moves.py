@@ -9,6 +9,7 @@ from roleshift.impact.assumptions import default_assumptions
 from roleshift.impact.onet import CODE, Archive
 from roleshift.impact.roles import analyse
 from roleshift.impact.transitions import (
+    Landscape,
     activity_profiles,
     centred_ranks,
     education_levels,
@@ -70,7 +71,7 @@ def test_low_comfort_orders_exact_work_first_and_high_comfort_last():
 
 def test_moves_state_gaps_pay_and_exposure_and_leave_the_unknown_unknown():
     a = analysed()
-    table = moves(a, activity_profiles(a.work), "clerk", "high", {"clerk": 6.0, "writer": 8.0})
+    table = moves(Landscape.of(a, activity_profiles(a.work), {"clerk": 6.0, "writer": 8.0}), "clerk", "high")
     assert table["role_id"].to_list() == ["writer", "mover", "idle"]
     writer, mover, idle = table.iter_rows(named=True)
     assert writer["pay_change"] == pytest.approx(0.25)
@@ -81,7 +82,7 @@ def test_moves_state_gaps_pay_and_exposure_and_leave_the_unknown_unknown():
     assert writer["exposure_low"] <= writer["exposure_high"]
     assert mover["exposure"] == 0
     with pytest.raises(RoleShiftError, match="no role 'king'"):
-        moves(a, activity_profiles(a.work), "king", "low")
+        moves(Landscape.of(a, activity_profiles(a.work)), "king", "low")
 
 
 def test_occupations_take_importance_and_education_from_the_archive():

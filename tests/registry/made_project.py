@@ -38,6 +38,8 @@ def make_project(root: Path, *, weights: str = "tuned", outputs: str = "answer")
     write_json(root / "metrics/export.json", {"onnx-int8": {"bytes": 7}})
     write_json(root / "metrics/selection.json", {"shipped": "onnx-int8"})
     write_json(root / "metrics/evaluate.json", evaluated())
+    write_json(root / "metrics/impact.json", {"roles": 1})
+    write_text(root / "impact/roles.parquet", "roles")
     for stage in ("baseline", "finetune", "export", "select", "evaluate"):
         write_json(root / f"metrics/timings/{stage}.json", {"seconds": 2.0})
     curve = [{"step": step, "split": "train", "loss": 3.0 - step, "learning_rate": 0.1} for step in (1, 2)]

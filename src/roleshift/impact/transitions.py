@@ -119,48 +119,69 @@ def tolerance_fit(analysis: Analysis, comfort: Comfort) -> Floats:
         return np.asarray(np.where(total > 0, (analysis.units.shares @ fits) / total, np.nan))
 
 
-def moves(
-    analysis: Analysis, profiles: Profiles, origin: str, comfort: Comfort, education: Mapping[str, float] | None = None
-) -> pl.DataFrame:
-    """Every other role as a move from `origin`, best first.
+@dataclass(frozen=True)
+class Landscape:
+    """What moves are read from, computed once: centred `ranks`, and `near`, their cosine [roles, roles]."""
+
+    analysis: Analysis
+    profiles: Profiles
+    ranks: Floats
+    near: Floats
+    education: Mapping[str, float]
+
+    @classmethod
+    def of(cls, analysis: Analysis, profiles: Profiles, education: Mapping[str, float] | None = None) -> "Landscape":
+        """The landscape of an analysis; `education` is a level per role, unknown where absent."""
+        if list(profiles.role_ids) != analysis.work.roles["role_id"].to_list():
+            raise RoleShiftError("the profiles are those of other roles than the analysis")
+        ranks = centred_ranks(profiles.values)
+        return cls(analysis, profiles, ranks, similarity(ranks), education or {})
+
+
+MOVES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "role_id": pl.String,
+    "similarity": pl.Float64,
+    "tolerance_fit": pl.Float64,
+    "score": pl.Float64,
+    "missing": pl.List(pl.String),
+    "pay_change": pl.Float64,
+    "education_change": pl.Float64,
+    "exposure": pl.Float64,
+    "exposure_low": pl.Float64,
+    "exposure_high": pl.Float64,
+}
+
+
+def moves(landscape: Landscape, origin: str, comfort: Comfort, most: int | None = None) -> pl.DataFrame:
+    """Every other role as a move from `origin`, best first (the `most` best); columns as in MOVES.
 
     Order: tolerance fit times (1 + similarity) / 2; unknown similarity last. `missing` are features
     that the destination ranks much higher; `pay_change` is the ratio of mean wages less 1 and
     `education_change` a difference of levels, null where either is unknown; `exposure` is the
     destination's expected time freed under this version with its 90% interval.
     """
-    ids = list(profiles.role_ids)
+    ids, profiles = list(landscape.profiles.role_ids), landscape.profiles
     if origin not in ids:
         raise RoleShiftError(f"no role {origin!r}")
-    if ids != analysis.work.roles["role_id"].to_list():
-        raise RoleShiftError("the profiles are those of other roles than the analysis")
-    ranks = centred_ranks(profiles.values)
     row = ids.index(origin)
-    near, fit = similarity(ranks)[row], tolerance_fit(analysis, comfort)
-    gaps = ranks - ranks[row]
-    wages = analysis.work.roles["mean_wage"].to_list()
-    freed = analysis.expected.roles["time_freed"]
+    near, fit = landscape.near[row], tolerance_fit(landscape.analysis, comfort)
+    score = fit * (1 + near) / 2
+    order = sorted((i for i in range(len(ids)) if i != row), key=lambda i: (np.isnan(score[i]), -score[i], ids[i]))
+    chosen = order[:most]
+    wages = landscape.analysis.work.roles["mean_wage"].to_list()
+    freed = landscape.analysis.expected.roles["time_freed"][chosen]
     low, high = interval(freed)
-    levels = education or {}
+    levels = landscape.education
     rows = []
-    for i, role in enumerate(ids):
-        if i == row:
-            continue
-        missing = [profiles.features[j] for j in np.argsort(-gaps[i], kind="stable") if gaps[i, j] > MISSING_FROM]
+    for place, i in enumerate(chosen):
+        gaps = landscape.ranks[i] - landscape.ranks[row]
+        missing = [profiles.features[j] for j in np.argsort(-gaps, kind="stable") if gaps[j] > MISSING_FROM]
         pay = wages[i] / wages[row] - 1 if wages[i] and wages[row] else None
-        school = levels[role] - levels[origin] if role in levels and origin in levels else None
-        measured = (float(freed[i].mean()), float(low[i]), float(high[i]))
-        rows.append((role, near[i], fit[i], fit[i] * (1 + near[i]) / 2, missing, pay, school, *measured))
-    numbers_ = ("similarity", "tolerance_fit", "score")
-    figures = ("pay_change", "education_change", "exposure", "exposure_low", "exposure_high")
-    schema: dict[str, pl.DataType | type[pl.DataType]] = {
-        "role_id": pl.String,
-        **dict.fromkeys(numbers_, pl.Float64),
-        "missing": pl.List(pl.String),
-        **dict.fromkeys(figures, pl.Float64),
-    }
-    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col(numbers_).fill_nan(None))
-    return frame.sort("score", "role_id", descending=[True, False], nulls_last=True)
+        school = levels[ids[i]] - levels[origin] if ids[i] in levels and origin in levels else None
+        measured = (float(freed[place].mean()), float(low[place]), float(high[place]))
+        rows.append((ids[i], near[i], fit[i], score[i], missing, pay, school, *measured))
+    frame = pl.DataFrame(rows, schema=MOVES, orient="row")
+    return frame.with_columns(pl.col("similarity", "tolerance_fit", "score").fill_nan(None))
 
 
 def education_levels(archive: Archive) -> dict[str, float]:

@@ -18,7 +18,7 @@ from roleshift.files import hash_json, hash_tree, list_files, read_json, sha256_
 from roleshift.params import read_yaml
 
 SCHEMA = 1
-METRICS = ("baseline", "finetune", "export", "selection", "evaluate")
+METRICS = ("baseline", "finetune", "export", "selection", "evaluate", "impact")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,30 @@
+"""Say what the shipped variant means for job roles: capability, task, role, moves, new work. Run: dvc repro impact."""
+
+from roleshift.contracts import write_table
+from roleshift.evaluation.evidence import load_tables
+from roleshift.files import read_json, write_json
+from roleshift.impact.capability import measured_cells
+from roleshift.impact.catalogue import bundled_emerging
+from roleshift.impact.roles import analyse
+from roleshift.impact.setting import open_setting
+from roleshift.impact.tables import impact_summary, impact_tables
+from roleshift.stage import Stage, run_stage
+
+
+def impact(stage: Stage) -> None:
+    """Analyse the candidate's own evidence under the params' assumptions."""
+    params = stage.params
+    variant = read_json(stage.root / "metrics/selection.json")["shipped"]
+    items, scores = load_tables([stage.root / "evidence/candidate"])
+    cells = measured_cells(items, scores, params.task_definitions(), variant=variant)
+    model_id = next(item for item in items["model_id"].unique().sort())
+    setting = open_setting(params.impact, params.seed, stage.project.source_path)
+    analysis = analyse(setting.work, cells, setting.assumptions.measured_only())
+    entries = bundled_emerging()
+    for name, (frame, contract) in impact_tables(setting.landscape(analysis), entries, model_id, variant).items():
+        write_table(stage.out / f"impact/{name}.parquet", frame, contract)
+    write_json(stage.out / "metrics/impact.json", impact_summary(analysis, entries, model_id, variant, setting.sources))
+
+
+if __name__ == "__main__":
+    run_stage("impact", impact)
