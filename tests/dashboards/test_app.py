@@ -68,3 +68,16 @@ def test_the_committed_run_is_labelled_and_an_own_run_takes_its_place(checkout: 
     shutil.copytree(committed, checkout / "metrics")
     (checkout / "evidence/candidate").mkdir(parents=True)
     assert not show().info
+
+
+def test_the_language_of_the_link_is_taken_and_can_be_changed(checkout: Path) -> None:
+    committed = checkout / "docs/default-run/metrics"
+    committed.mkdir(parents=True)
+    (committed / "evaluate.json").write_text(json.dumps(SUMMARY))
+    page = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=60)
+    page.query_params["lang"] = "zh"
+    page.run()
+    assert page.title[0].value == "总览"
+    page.sidebar.radio[0].set_value("en").run()
+    assert page.title[0].value == "Overview"
+    assert page.query_params["lang"] == ["en"]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -64,3 +66,24 @@ def overview(summary: Mapping[str, Any]) -> list[OverviewRow]:
 def _figure(part: Mapping[str, Any], system: str | None, metric: str) -> Figure | None:
     found = part["systems"].get(system, {}).get("metrics", {}).get(metric) if system else None
     return None if found is None else Figure(found["value"], found["low"], found["high"])
+
+
+def figures_frame(rows: list[OverviewRow]) -> pl.DataFrame:
+    """One row per capability and system (base, base_shots, floor, tuned): value, low and high times 100."""
+    figures = [
+        (row.capability, name, figure)
+        for row in rows
+        for name, figure in (
+            ("base", row.base),
+            ("base_shots", row.base_shots),
+            ("floor", row.floor),
+            ("tuned", row.tuned),
+        )
+        if figure
+    ]
+    schema = {"capability": pl.String, "system": pl.String, **dict.fromkeys(("value", "low", "high"), pl.Float64)}
+    values = [
+        (capability, name, *(None if part is None else 100 * part for part in (figure.value, figure.low, figure.high)))
+        for capability, name, figure in figures
+    ]
+    return pl.DataFrame(values, schema=schema, orient="row")

@@ -1,0 +1,1 @@
+"""What the pages share: language, the shown run, charts, tables, safe texts."""

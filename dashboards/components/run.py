@@ -1,0 +1,36 @@
+"""The run that a page shows, and the label of the committed one."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from components.language import texts
+from roleshift.files import read_json
+from roleshift.params import Params, load_params
+from roleshift.project import Project
+from roleshift.publishing import current_run
+
+
+def shown_run() -> tuple[Project, Path]:
+    """The project and the folder of its run; labels it where it is the committed default run."""
+    project = Project.discover()
+    folder, committed = current_run(project)
+    if committed:
+        st.info(texts("shell")("committed"), icon=":material/inventory_2:")
+    return project, folder
+
+
+def params_of(project: Project) -> Params:
+    """The project's params.yaml."""
+    return load_params(project.root / "params.yaml")
+
+
+def read_cached(path: Path) -> Any:
+    """A JSON file; read again when it changes."""
+    return _read(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _read(path: str, changed: int) -> Any:
+    return read_json(Path(path))

@@ -1,0 +1,22 @@
+"""Texts that a model wrote or a user uploaded: shown letter by letter, never as Markdown or HTML."""
+
+import re
+
+import streamlit as st
+
+from components.language import texts
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-!|~$:&])")
+
+
+def literal(text: str) -> str:
+    """A text for places that read Markdown, so that it stands there as it is."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def model_text(output: str | None) -> None:
+    """What a model wrote; where the committed copy leaves it out, how to get it."""
+    if output is None:
+        st.caption(texts("shell")("text_left_out"))
+    else:
+        st.code(output, language=None, wrap_lines=True)
