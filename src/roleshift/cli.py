@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from roleshift.commands import impact
 from roleshift.errors import RoleShiftError
 from roleshift.project import Project
 
@@ -17,6 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+for name in ("impact", "catalog", "onet", "wages", "evidence"):
+    app.add_typer(getattr(impact, name), name=name)
+app.command("career")(impact.career)
 
 
 @app.callback()

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from roleshift.impact.assumptions import Assumptions, default_assumptions, load_assumptions
-from roleshift.impact.catalogue import bundled_activities, bundled_roles, load_roles, work_of
+from roleshift.impact.catalogue import RoleEntry, bundled_activities, bundled_roles, load_roles, work_of
 from roleshift.impact.occupations import occupation_work
 from roleshift.impact.onet import ATTRIBUTION, Archive, cover, load_import, read_archive
 from roleshift.impact.roles import Analysis
@@ -26,6 +26,7 @@ class Setting:
     assumptions: Assumptions
     archive: Archive | None
     sources: dict[str, Any]
+    own: tuple[RoleEntry, ...] = ()
 
     def landscape(self, analysis: Analysis) -> Landscape:
         """Profiles for moves: rated importance where the archive has it, else the tasks' activities."""
@@ -54,8 +55,9 @@ def open_setting(
         sources = {"roles": f"O*NET {archive.release}", "onet": coverage, "attribution": coverage["attribution"]}
     else:
         work = work_of(bundled_roles(), activities, "catalog/roles.yaml")
+    entries = load_roles(place(params.roles)) if params.roles else []
     if params.roles:
-        own = work_of(load_roles(place(params.roles)), activities, params.roles)
+        own = work_of(entries, activities, params.roles)
         work = together(work, own, params.roles)
         sources["own_roles"] = own.roles.height
     if params.wages:
@@ -66,7 +68,7 @@ def open_setting(
             "unmatched_roles": len(wages.unmatched_roles),
             "employment_share": wages.employment_share,
         }
-    return Setting(work, given, archive, sources)
+    return Setting(work, given, archive, sources, tuple(entries))
 
 
 def open_archive(path: Path) -> Archive:

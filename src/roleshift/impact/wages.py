@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from roleshift.errors import RoleShiftError
+from roleshift.files import write_text
 
 UNKNOWN = {"*", "**", "#", "", "~"}
 COLUMNS = {
@@ -127,6 +128,26 @@ def _number(value: Any, path: Path, row: int, column: str) -> float | None:
     if not 0 <= number < 1e12:
         raise RoleShiftError(f"{path}: row {row}: {column} is {text!r}, not a number")
     return number
+
+
+def save_wages(path: Path, wages: Wages) -> None:
+    """Write what was read in the national file's own columns, so that `read_wages` reads it again."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["OCC_CODE", "O_GROUP", "TOT_EMP", "A_MEAN", "A_MEDIAN"])
+    writer.writerow([TOTAL, "total", _marked(wages.whole, False), "*", "*"])
+    for row in wages.table.to_dicts():
+        mean = _marked(row["mean_wage"], row["top_coded"])
+        writer.writerow(
+            [row["soc"], "detailed", _marked(row["employment"], False), mean, _marked(row["median_wage"], False)]
+        )
+    write_text(path, out.getvalue())
+
+
+def _marked(value: float | None, top_coded: bool) -> str:
+    if value is None:
+        return "#" if top_coded else "*"
+    return f"{value:.15g}"
 
 
 def with_wages(roles: pl.DataFrame, wages: Wages) -> tuple[pl.DataFrame, WageCoverage]:

@@ -1,0 +1,1 @@
+"""The command line's groups, each thin over the library."""

@@ -1,0 +1,84 @@
+"""From what a person calls a job to a role: ids, codes, titles and aliases, in English and Chinese.
+
+A title that means one role resolves; one that means several, or none closely enough, is an error
+that lists candidates. Nothing is guessed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from roleshift.errors import RoleShiftError
+from roleshift.impact.catalogue import RoleEntry
+from roleshift.impact.onet import CODE, Archive
+from roleshift.impact.work import Work
+
+CLEAR = 0.86  # likeness from which a misspelt title is taken, if no other role comes near
+APART = 0.08  # how far the next role must stay behind
+CANDIDATES = 6
+ALIAS_TABLES = {"Alternate Titles": "Alternate Title", "Sample of Reported Titles": "Reported Job Title"}
+
+
+@dataclass(frozen=True)
+class Titles:
+    """`names`: role ids by each of their names in plain form; `shown`: the title of each role."""
+
+    names: dict[str, tuple[str, ...]]
+    shown: dict[str, str]
+
+    @classmethod
+    def of(cls, work: Work, entries: Iterable[RoleEntry] = (), archive: Archive | None = None) -> "Titles":
+        """The names of the roles of `work`; aliases from the catalogue's entries and from an archive."""
+        ids = set(work.roles["role_id"])
+        pairs: list[tuple[str, str]] = []
+        shown = {}
+        for role, english, chinese, soc in work.roles.select("role_id", "title_en", "title_zh", "soc").iter_rows():
+            pairs += [(name, role) for name in (role, english, chinese, soc) if name]
+            shown[role] = f"{english} ({chinese})" if chinese else english
+        for entry in entries:
+            pairs += [(name, entry.id) for name in (*entry.aliases.en, *entry.aliases.zh) if entry.id in ids]
+        for table, column in ALIAS_TABLES.items() if archive else ():
+            if archive and table in archive.tables:
+                found = archive.tables[table].select(CODE, column).drop_nulls().iter_rows()
+                pairs += [(name, role) for role, name in found if role in ids]
+        names: dict[str, dict[str, None]] = {}
+        for name, role in pairs:
+            names.setdefault(plain(name), {})[role] = None
+        return cls({name: tuple(roles) for name, roles in names.items()}, shown)
+
+    def resolve(self, wanted: str) -> str:
+        """The one role that `wanted` names; else an error with candidates."""
+        word = plain(wanted)
+        exact = self.names.get(word, ())
+        if len(exact) == 1:
+            return exact[0]
+        if exact:
+            raise RoleShiftError(f"{wanted!r} names several roles: {self._list(exact)}; give the id")
+        near = self.near(word)
+        if near and near[0][1] >= CLEAR and (len(near) == 1 or near[0][1] - near[1][1] >= APART):
+            return near[0][0]
+        told = f"; near it are {self._list([role for role, _ in near])}" if near else ""
+        raise RoleShiftError(f"no role {wanted!r}{told}; `roleshift impact top` lists roles")
+
+    def near(self, word: str) -> list[tuple[str, float]]:
+        """The roles whose names are most like `word`, with the likeness in [0, 1], best first."""
+        best: dict[str, float] = {}
+        matcher = SequenceMatcher(b=word, autojunk=False)
+        for name, roles in self.names.items():
+            matcher.set_seq1(name)
+            inside = len(word) > 1 and (word in name or (len(name) > 1 and name in word))
+            floor = 0.75 if inside else 0.6
+            if not inside and (matcher.real_quick_ratio() < floor or matcher.quick_ratio() < floor):
+                continue
+            like = max(matcher.ratio(), floor if inside else 0.0)
+            for role in roles if like >= floor else ():
+                best[role] = max(best.get(role, 0.0), like)
+        return sorted(best.items(), key=lambda pair: (-pair[1], pair[0]))[:CANDIDATES]
+
+    def _list(self, roles: Iterable[str]) -> str:
+        return ", ".join(f"{role} - {self.shown[role]}" for role in roles)
+
+
+def plain(name: str) -> str:
+    """A name without case, hyphens and repeated blanks."""
+    return " ".join(name.casefold().replace("-", " ").split())

@@ -1,0 +1,116 @@
+"""What a version can do, from any of its names: a registered version, a run's folder, an evidence folder.
+
+Evidence that was imported for a version lies in MLflow runs of its own, tagged with the model's id,
+so that it stays with the model when the pipeline runs again.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from roleshift.errors import RoleShiftError
+from roleshift.evaluation.comparison import Side, load_evidence
+from roleshift.files import list_files
+from roleshift.impact.capability import Cell, CellKey, measured_cells
+from roleshift.impact.imports import TASKS_FILE, read_import, write_import
+from roleshift.params import Params
+from roleshift.project import Project
+from roleshift.publishing import current_run
+from roleshift.registry.tracking import Tracking, open_tracking, reporting
+from roleshift.registry.versions import Version, download_evidence, resolve
+from roleshift.tasks import TaskDefinition
+
+IMPORTED_FOR = "roleshift.imported_for"
+ORIGIN = "roleshift.origin"
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """A version's evidence as cells, with a name to show and the model and variant that it is about."""
+
+    name: str
+    model_id: str
+    variant: str
+    cells: dict[CellKey, Cell]
+
+
+def assess(project: Project, params: Params, word: str | None) -> Assessed:
+    """The evidence that `word` names; without a word that of the current run, or of the committed default run."""
+    tasks = params.task_definitions()
+    if word is None:
+        folder, committed = current_run(project)
+        side = load_evidence(folder)
+        return _assessed("committed default run" if committed else "current run", side, tasks)
+    path, _, variant = word.partition(":")
+    if (Path(path) / TASKS_FILE).is_file():
+        items, scores, own = read_import(Path(path))
+        return _assessed(path, Side(path, items, scores), own)
+    if Path(path).exists():
+        return _assessed(word, load_evidence(Path(path), variant or None), tasks)
+    tracking = tracking_of(project, params)
+    version = resolve(tracking, params.registry.model_name, word)
+    with TemporaryDirectory() as downloads:
+        evidence = download_evidence(tracking, version, Path(downloads) / "own")
+        side = load_evidence(evidence / ("baseline" if version.kind == "base" else "candidate"), version.variant)
+        with imported(tracking, version, Path(downloads) / "imported") as folders:
+            for folder in folders:
+                items, scores, own = read_import(folder)
+                side = Side(side.name, pl.concat([side.items, items]), pl.concat([side.scores, scores]))
+                tasks = tasks | own
+    return _assessed(f"version {version.number} ({version.variant})", side, tasks)
+
+
+def _assessed(name: str, side: Side, tasks: Mapping[str, TaskDefinition]) -> Assessed:
+    variant, model_id = side.items["variant"][0], side.items["model_id"][0]
+    cells = measured_cells(side.items, side.scores, tasks, variant=variant, model_id=model_id)
+    return Assessed(name, model_id, variant, cells)
+
+
+def tracking_of(project: Project, params: Params) -> Tracking:
+    """The tracking store of a project."""
+    home = project.root if project.is_run else project.home
+    return open_tracking(project.tracking_uri, home, params.registry.experiment)
+
+
+def attach(tracking: Tracking, version: Version, folder: Path, origin: str) -> str:
+    """Log an import's folder for a version; the same origin again takes the place of the earlier one."""
+    items, scores, tasks = read_import(folder)
+    stamped = items.with_columns(model_id=pl.lit(version.model_id), variant=pl.lit(version.variant))
+    rescored = scores.with_columns(model_id=pl.lit(version.model_id), variant=pl.lit(version.variant))
+    client = tracking.client
+    with reporting(tracking.uri), TemporaryDirectory() as temporary:
+        write_import(Path(temporary) / "import", stamped, rescored, tasks)
+        tags = {IMPORTED_FOR: version.model_id, ORIGIN: origin, "roleshift.kind": "imported evidence"}
+        earlier = _import_runs(tracking, version, origin)
+        run = client.create_run(tracking.experiment_id, tags=tags, run_name=f"evidence of {origin}")
+        for path in list_files(Path(temporary) / "import"):
+            client.log_artifact(run.info.run_id, str(path), "imported")
+        client.set_terminated(run.info.run_id, "FINISHED")
+        for run_id in earlier:
+            client.delete_run(run_id)
+    return str(run.info.run_id)
+
+
+def _import_runs(tracking: Tracking, version: Version, origin: str | None = None) -> list[str]:
+    query = f"tags.`{IMPORTED_FOR}` = '{version.model_id}' and attributes.status = 'FINISHED'"
+    found = tracking.client.search_runs([tracking.experiment_id], query, max_results=1000)
+    return sorted(r.info.run_id for r in found if origin is None or r.data.tags.get(ORIGIN) == origin)
+
+
+@contextmanager
+def imported(tracking: Tracking, version: Version, folder: Path) -> Iterator[list[Path]]:
+    """The folders of everything that was imported for a version, brought below `folder`."""
+    folders = []
+    with reporting(tracking.uri):
+        for run_id in _import_runs(tracking, version):
+            (folder / run_id).mkdir(parents=True)
+            tracking.client.download_artifacts(run_id, "imported", str(folder / run_id))
+            folders.append(folder / run_id / "imported")
+    for place in folders:
+        if not (place / TASKS_FILE).is_file():
+            raise RoleShiftError(f"the imported evidence of run {place.parent.name} is incomplete; import it again")
+    yield folders

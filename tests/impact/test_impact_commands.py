@@ -1,0 +1,97 @@
+"""The commands on a project that holds nothing but params.yaml, dvc.yaml and imported evidence."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from roleshift.cli import app
+
+REPOSITORY = Path(__file__).parents[2]
+MAPPING = """
+origin: hosted model X
+tasks:
+  news-labels: {capability: classify, domain: news, language: en, metric: accuracy, threshold: 1, threshold_reason: r}
+  news-answers: {capability: answer, domain: news, language: en, metric: exact_match, threshold: 1, threshold_reason: r}
+  news-extracts: {capability: extract, domain: news, language: en, metric: entity_f1, threshold: 1, threshold_reason: r}
+  news-digests: {capability: summarize, domain: news, language: en, metric: rouge_l, threshold: 1, threshold_reason: r}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mapping.yaml").write_text(MAPPING)
+    for model, failing in (("good", 1), ("bad", 40)):
+        rows = [
+            {"task": task, "id": i, "score": int(i >= failing)}
+            for task in ("news-labels", "news-answers", "news-extracts", "news-digests")
+            for i in range(120)
+        ]
+        (tmp_path / f"{model}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        assert "480 items" in run("evidence", "import", f"{model}.jsonl", "--mapping", "mapping.yaml", "--out", model)
+    return tmp_path
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+def test_show_says_what_binds_each_task_and_what_would_flip_it(project: Path) -> None:
+    shown = run("impact", "show", "记者", "--version", "good")
+    assert "Check names, figures and quotations against sources" in shown
+    assert "would flip" in shown
+    found = json.loads(run("impact", "show", "journalist", "--version", "good", "--json"))
+    background = next(task for task in found["tasks"] if task["task_id"] == "journalist-background")
+    assert background["decision"] in ("augment", "automate")
+    assert {share["measure"] for share in found["shares"]} >= {"automate", "augment", "not_assessed"}
+
+
+def test_diff_names_the_changed_decisions_and_top_lists_roles(project: Path) -> None:
+    assert "Gather documents and facts on a story" in run("impact", "diff", "bad", "good")
+    assert "no certified decision changes" in run("impact", "diff", "good", "good")
+    assert len(run("impact", "top", "-n", "3", "--version", "good").strip().splitlines()) == 6
+
+
+def test_a_user_s_assumptions_are_named_and_change_the_decision(project: Path) -> None:
+    (project / "strict.yaml").write_text("costs: {medium: {c_rev: 0.99}}\n")
+    shown = run("impact", "show", "journalist", "--version", "good", "--assumptions", "strict.yaml")
+    assert "assumptions strict" in shown
+    assert "costs.medium.c_rev" in run("impact", "assumptions", "strict.yaml")
+    run("impact", "assumptions", "--out", "copy.yaml")
+    assert "costs.medium.c_rev" in run("impact", "assumptions", "strict.yaml", "copy.yaml")
+
+
+def test_career_orders_moves_by_the_tolerance_asked_for(project: Path) -> None:
+    low, high = (run("career", "translator", "--tolerance", t, "--version", "good", "-n", "5") for t in ("low", "high"))
+    assert low != high
+
+
+def test_the_catalogue_is_in_order_and_own_roles_are_checked(project: Path) -> None:
+    assert "in order" in run("catalog", "check")
+    (project / "own.yaml").write_text(
+        "domains: {}\nroles: [{id: a, name: {en: A, zh: 甲}, tasks: [{id: t, description: {en: T, zh: 事},"
+        " activities: [9.Z], weight: 1, consequence: grave}]}]\n"
+    )
+    result = CliRunner().invoke(app, ["catalog", "check", "--roles", "own.yaml"])
+    assert result.exit_code == 1
+    assert "unknown activity '9.Z'" in result.output
+    assert "unknown consequence class 'grave'" in result.output
+
+
+def test_wages_are_stored_in_a_form_that_is_read_again(project: Path) -> None:
+    (project / "oews.csv").write_text(
+        "OCC_CODE,O_GROUP,TOT_EMP,A_MEAN\n00-0000,total,1000,50\n27-3023,detailed,200,#\n27-3041,detailed,*,60000\n"
+    )
+    assert "cover 20.0% of all employment" in run("wages", "import", "oews.csv")
+    params = (project / "params.yaml").read_text().replace("wages: null", "wages: data/wages.csv")
+    (project / "params.yaml").write_text(params)
+    found = json.loads(run("impact", "show", "journalist", "--version", "good", "--json"))
+    assert found["role_id"] == "journalist"
+    assert "27-3023,detailed,200,#" in (project / "data/wages.csv").read_text()
