@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from roleshift.cli import app
+from roleshift.errors import RoleShiftError
 
 REPOSITORY = Path(__file__).parents[2]
 MAPPING = """
@@ -95,3 +97,41 @@ def test_wages_are_stored_in_a_form_that_is_read_again(project: Path) -> None:
     found = json.loads(run("impact", "show", "journalist", "--version", "good", "--json"))
     assert found["role_id"] == "journalist"
     assert "27-3023,detailed,200,#" in (project / "data/wages.csv").read_text()
+
+
+class Outline(HTMLParser):
+    """Unclosed tags and addresses of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "br", "line"):
+            self.open.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_report_is_one_whole_file_in_either_language(project: Path, language: str) -> None:
+    run("impact", "report", "--all", "--version", "good", "--language", language, "-o", "all.html")
+    text = (project / "all.html").read_text(encoding="utf-8")
+    outline = Outline()
+    outline.feed(text)
+    assert outline.open == []
+    assert all(address.startswith("#") for address in outline.addresses)
+    assert {"en": "Journalist", "zh": "记者"}[language] in text
+    assert {"en": "imported: hosted model X", "zh": "外部导入：hosted model X"}[language] in text
+    assert "rouge" not in text.lower()
+
+
+def test_a_report_needs_a_role_or_all(project: Path) -> None:
+    result = CliRunner().invoke(app, ["impact", "report", "--version", "good"])
+    assert isinstance(result.exception, RoleShiftError)

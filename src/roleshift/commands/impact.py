@@ -141,6 +141,31 @@ def top(by: Annotated[str, typer.Option(help="automate, augment, time_freed, hum
     _attribute(opened)
 
 
+@impact.command()
+def report(
+    role: Annotated[str | None, typer.Argument(help="A role's title, alias, id or SOC code.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every role.")] = False,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The HTML file to write.")] = Path("report.html"),
+    version: VersionOption = None,
+    assumptions: AssumptionsOption = None,
+    language: Language = "en",
+) -> None:
+    """Write one self-contained HTML file: charts, tasks, what would change, evidence, assumptions, sources."""
+    from roleshift.errors import RoleShiftError
+    from roleshift.files import write_text
+    from roleshift.impact.report import report_html
+
+    if (role is None) != every:
+        raise RoleShiftError("give either a role or --all")
+    if language not in ("en", "zh"):
+        raise RoleShiftError(f"--language must be en or zh (found {language!r})")
+    opened = Opened.of(assumptions)
+    roles = opened.setting.work.roles["role_id"].to_list() if role is None else [opened.titles.resolve(role)]
+    analysis, name = opened.analyse(version)
+    write_text(out, report_html(analysis, opened.setting, roles, name, "zh" if language == "zh" else "en"))
+    print(f"wrote {out}")
+
+
 @impact.command("assumptions")
 def assumptions_command(
     out: Annotated[Path | None, typer.Option("--out", help="Write the complete set to this file, to edit it.")] = None,
