@@ -31,7 +31,7 @@ MATRIX = "src/roleshift/catalog/activities.csv"
 def interval(draws: np.ndarray) -> str:
     """A 90% interval; draws without a value are left out."""
     low, high = np.nanquantile(draws, [0.05, 0.95])
-    return f"[{low:.3f}, {high:.3f}]"
+    return f"[{low:.2f}, {high:.2f}]"
 
 
 def row(name: str, statistic, *columns: np.ndarray) -> str:  # noqa: ANN001
@@ -101,8 +101,12 @@ def groups(majors: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray, beta
         if here.sum() < SMALLEST_GROUP:
             continue
         plain = [rank_correlation(x[here], beta[here]) for x in (a, b, c)]
-        partial = [partial_rank_correlation(x[here], beta[here], z[here]) for x, z in ((b, a), (c, b))]
-        cells = [f"{value:.2f}" if np.isfinite(value) else "-" for value in (*plain, *partial)]
+        cells = [f"{value:.2f}" if np.isfinite(value) else "-" for value in plain]
+        for x, z in ((b, a), (c, b)):
+            columns = (x[here], beta[here], z[here])
+            draws = bootstrap(columns, partial_rank_correlation, RESAMPLES, np.random.default_rng(SEED))
+            value = partial_rank_correlation(*columns)
+            cells.append(f"{value:.2f} {interval(draws)}" if np.isfinite(value) else "-")
         lines.append(f"| {major} | {here.sum()} | {' | '.join(cells)} |")
     return lines
 
