@@ -12,6 +12,7 @@ from roleshift.errors import RoleShiftError
 # A page's file in pages/, the key of its name in texts/shell.yaml, and its address.
 PAGES = {
     "overview": ":material/dashboard:",
+    "compare": ":material/compare_arrows:",
 }
 
 st.set_page_config(page_title="RoleShift", layout="wide")

@@ -1,0 +1,138 @@
+"""Two to five systems side by side on their common items: values, and differences from the first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from roleshift.contracts import ITEM_KEY
+from roleshift.errors import RoleShiftError
+from roleshift.evaluation.comparison import ALLOWED, Side, compare
+from roleshift.evaluation.evidence import Evidence, load_tables
+from roleshift.evaluation.measures import Precision, measure
+from roleshift.tasks import TaskDefinition
+
+FEWEST, MOST = 2, 5
+PARTS = ("candidate", "baseline")
+VALUES = pl.Schema(
+    {
+        "capability": pl.String(),
+        "metric": pl.String(),
+        "primary": pl.Boolean(),
+        "system": pl.String(),
+        "value": pl.Float64(),
+        "low": pl.Float64(),
+        "high": pl.Float64(),
+        "items": pl.Int64(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Several:
+    """`values` has a row per capability, metric and system (VALUES); `comparisons` one per further system.
+
+    Each comparison is that of `compare`: the further system minus the first.
+    """
+
+    values: pl.DataFrame
+    comparisons: dict[str, dict[str, Any]]
+
+
+def run_sides(folder: Path) -> dict[str, Side]:
+    """Every system that a run measured on unperturbed test items, by name: its variant, and shots where it had some.
+
+    `folder` holds evidence/candidate and evidence/baseline.
+    """
+    folders = [folder / "evidence" / part for part in PARTS if (folder / "evidence" / part).is_dir()]
+    if not folders:
+        raise RoleShiftError(f"{folder}: holds no evidence; run `make repro`")
+    items, scores = load_tables(folders)
+    items = items.filter(
+        pl.col("perturbation") == "none", pl.col("split") == "test", ~pl.col("variant").str.ends_with("-likelihood")
+    )
+    sides = {}
+    for (variant, shots), part in sorted(items.partition_by("variant", "shots", as_dict=True).items()):
+        name = f"{variant}, {shots} shots" if shots else str(variant)
+        sides[name] = Side(name, part, scores.join(part, on=list(ITEM_KEY), how="semi"))
+    return sides
+
+
+def compare_several(
+    sides: Mapping[str, Side], tasks: Mapping[str, TaskDefinition], *, margin: float, precision: Precision
+) -> Several:
+    """Measure every side on the items and capabilities that all have, and each further side against the first."""
+    if not FEWEST <= len(sides) <= MOST:
+        raise RoleShiftError(f"{len(sides)} systems chosen; a comparison takes {FEWEST} to {MOST}")
+    common = set.intersection(*(set(side.items["example_id"]) for side in sides.values()))
+    if not common:
+        raise RoleShiftError("the chosen systems have no item in common; evaluate them on the same test split")
+    kept = pl.col("example_id").is_in(sorted(common))
+    parts = {name: Side(name, side.items.filter(kept), side.scores.filter(kept)) for name, side in sides.items()}
+    first, *others = parts.values()
+    return Several(
+        pl.DataFrame(
+            [row for side in parts.values() for row in _values(side, tasks, precision)], schema=VALUES, orient="row"
+        ),
+        {
+            side.name: compare(side, first, tasks, margin=margin, precision=precision, intersect=True, allow=ALLOWED)
+            for side in others
+        },
+    )
+
+
+def differences_frame(several: Several) -> pl.DataFrame:
+    """One row per further system and capability, by its primary metric; value, low and high times 100."""
+    rows = []
+    for name, comparison in several.comparisons.items():
+        for capability, part in comparison["capabilities"].items():
+            entry = part["metrics"][part["primary_metric"]]
+            scaled = {
+                column: None if entry[key] is None else 100 * entry[key]
+                for column, key in (("value", "difference"), ("low", "low"), ("high", "high"))
+            }
+            rows.append(
+                {
+                    "capability": capability,
+                    "metric": part["primary_metric"],
+                    "system": name,
+                    **scaled,
+                    "p_corrected": entry["p_corrected"],
+                    "verdict": entry["verdict"],
+                    "needed_items": entry["needed_items"],
+                    "items": entry["n"],
+                }
+            )
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def regressed_frame(several: Several) -> pl.DataFrame:
+    """The slices on which a further system lies wholly below the first; differences times 100."""
+    rows = [
+        {
+            "system": name,
+            "capability": capability,
+            **{key: found[key] for key in ("slice", "value")},
+            **{key: 100 * found[key] for key in ("difference", "low", "high")},
+            "items": found["n"],
+        }
+        for name, comparison in several.comparisons.items()
+        for capability, part in comparison["capabilities"].items()
+        for found in part["regressed_slices"]
+    ]
+    return pl.DataFrame(rows)
+
+
+def _values(side: Side, tasks: Mapping[str, TaskDefinition], precision: Precision) -> list[tuple[Any, ...]]:
+    evidence = Evidence(side.items, side.scores, tasks)
+    key = evidence.systems[0]
+    rows = []
+    for capability in evidence.capabilities:
+        for metric in evidence.metrics(key, capability):
+            figure = measure(evidence.corpus(key, capability, metric), metric, precision)
+            scaled = (None if figure[part] is None else 100 * figure[part] for part in ("value", "low", "high"))
+            primary = metric == evidence.primary[capability]
+            rows.append((capability, metric, primary, side.name, *scaled, figure["n"]))
+    return rows

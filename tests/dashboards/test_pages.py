@@ -1,0 +1,44 @@
+"""Each page opens in both languages on the committed default run, which has no texts, cache or store."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+PAGES = sorted(path.stem for path in (REPOSITORY / "dashboards/pages").glob("*.py"))
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("dvc.yaml", "dvc.lock", "params.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    shutil.copytree(REPOSITORY / "docs/default-run", tmp_path / "docs/default-run")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+def opened(page: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=120)
+    app.query_params.update(query)
+    app.run()
+    app.switch_page(f"pages/{page}.py")
+    return app.run()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_in_a_clone_that_has_run_nothing(clone: Path, page: str, language: str) -> None:
+    app = opened(page, lang=language)
+    assert not app.exception
+    assert not app.error
+    assert not list(clone.glob("mlflow.db*"))
+
+
+def test_a_link_carries_the_selection_and_differences_are_of_the_others_from_the_first(clone: Path) -> None:
+    app = opened("compare", systems="torch-bf16|onnx-int8")
+    assert app.multiselect[0].value == ["torch-bf16", "onnx-int8"]
+    differences = app.dataframe[-1].value
+    assert set(differences["system"]) == {"onnx-int8"}

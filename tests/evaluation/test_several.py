@@ -1,0 +1,52 @@
+"""Several systems side by side: each value is that of its own measurement, each difference that of a pair."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from roleshift.errors import RoleShiftError
+from roleshift.evaluation.comparison import compare
+from roleshift.evaluation.measures import Precision
+from roleshift.evaluation.several import compare_several, differences_frame, run_sides
+from roleshift.files import read_json
+from roleshift.params import load_params
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+RUN = REPOSITORY / "docs/default-run"
+PRECISION = Precision(200, 0.95, 3)
+CHOSEN = ("torch-bf16", "torch-bf16, 3 shots", "onnx-int8", "floor-copy")
+
+
+def test_values_are_those_of_the_evaluation_and_differences_those_of_each_pair() -> None:
+    tasks = load_params(REPOSITORY / "params.yaml").task_definitions()
+    sides = run_sides(RUN)
+    chosen = {name: sides[name] for name in ("torch-bf16", "onnx-int8")}
+    several = compare_several(chosen, tasks, margin=0.02, precision=PRECISION)
+    summary = read_json(RUN / "metrics/evaluate.json")["capabilities"]
+    for row in several.values.filter("primary").to_dicts():
+        system = {"torch-bf16": "base", "onnx-int8": "onnx-int8"}[row["system"]]
+        expected = summary[row["capability"]]["systems"][system]["metrics"][row["metric"]]
+        assert row["value"] == pytest.approx(100 * expected["value"], abs=1e-3)
+        assert row["items"] == expected["n"]
+    pair = compare(
+        sides["onnx-int8"], sides["torch-bf16"], tasks, margin=0.02, precision=PRECISION, allow=("prompts", "settings")
+    )
+    for row in differences_frame(several).to_dicts():
+        entry = pair["capabilities"][row["capability"]]["metrics"][row["metric"]]
+        assert (row["value"], row["verdict"]) == (pytest.approx(100 * entry["difference"]), entry["verdict"])
+
+
+def test_the_comparison_is_on_the_items_that_all_have() -> None:
+    tasks = load_params(REPOSITORY / "params.yaml").task_definitions()
+    sides = {name: side for name, side in run_sides(RUN).items() if name in CHOSEN}
+    several = compare_several(sides, tasks, margin=0.02, precision=PRECISION)
+    counts = several.values.filter("primary").group_by("capability").agg(n=pl.col("items").n_unique())
+    assert set(counts["n"]) == {1}
+    assert set(several.comparisons) == set(sides) - {next(iter(sides))}
+
+
+def test_one_system_alone_is_refused() -> None:
+    sides = run_sides(RUN)
+    with pytest.raises(RoleShiftError, match="2 to 5"):
+        compare_several({"onnx-int8": sides["onnx-int8"]}, {}, margin=0.02, precision=PRECISION)
