@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from roleshift.cli import app
 from roleshift.errors import RoleShiftError
+from roleshift.impact.catalogue import load_roles
 
 REPOSITORY = Path(__file__).parents[2]
 MAPPING = """
@@ -135,3 +136,31 @@ def test_the_report_is_one_whole_file_in_either_language(project: Path, language
 def test_a_report_needs_a_role_or_all(project: Path) -> None:
     result = CliRunner().invoke(app, ["impact", "report", "--version", "good"])
     assert isinstance(result.exception, RoleShiftError)
+
+
+def test_the_company_example_s_roles_and_costs_work(project: Path) -> None:
+    shutil.copytree(REPOSITORY / "examples/company", project / "examples/company")
+    for name in ("roles.yaml", "roles.csv"):
+        assert "in order" in run("catalog", "check", "--roles", f"examples/company/{name}")
+    params = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(params.replace("  roles: null", "  roles: examples/company/roles.yaml"))
+    shown = run("impact", "show", "claims adjuster", "--version", "good")
+    assert "Inspect damage on the spot" in shown
+    assert "insurer" in run("impact", "assumptions", "examples/company/assumptions.yaml")
+
+
+def test_a_defect_in_a_company_s_table_names_line_and_column(tmp_path: Path) -> None:
+    head, first, second = (REPOSITORY / "examples/company/roles.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "good.csv").write_text("\n".join([head, first, second]))
+    entries = load_roles(tmp_path / "good.csv")
+    assert [task.weight for task in entries[0].tasks] == pytest.approx([20 / 35, 15 / 35])
+    assert entries[0].employment == 35
+    for broken, message in (
+        ([head.replace("weight", "hours"), first], "line 1: the column 'weight' is missing"),
+        ([head, first, second.replace(",15,", ",many,")], "line 3: weight is 'many'"),
+        ([head, second], "line 2: role_en is empty"),
+        ([head, first + ",x"], "line 2: has another number of fields"),
+    ):
+        (tmp_path / "bad.csv").write_text("\n".join(broken))
+        with pytest.raises(RoleShiftError, match=message):
+            load_roles(tmp_path / "bad.csv")

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from roleshift.errors import RoleShiftError
 from roleshift.impact.assumptions import CLASSES
 from roleshift.impact.capability import CAPABILITIES
+from roleshift.impact.company import company_table
 from roleshift.impact.work import ROLES, TASKS, Activities, Work
 from roleshift.params import read_yaml
 
@@ -203,7 +204,9 @@ def bundled_domains() -> dict[str, Both]:
 
 
 def load_roles(path: Path) -> list[RoleEntry]:
-    """A company's own roles: a YAML file of the bundled form; the bundled domains are known to it."""
+    """A company's own roles: YAML of the bundled form, or CSV with a row per task; the bundled domains are known."""
+    if path.suffix.lower() == ".csv":
+        return parse_roles(company_table(path), str(path), bundled_domains())
     return parse_roles(read_yaml(path), str(path), bundled_domains())
 
 
