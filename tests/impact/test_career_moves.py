@@ -10,6 +10,7 @@ from roleshift.impact.onet import CODE, Archive
 from roleshift.impact.roles import analyse
 from roleshift.impact.transitions import (
     Landscape,
+    Profiles,
     activity_profiles,
     centred_ranks,
     education_levels,
@@ -113,3 +114,12 @@ def test_occupations_take_importance_and_education_from_the_archive():
     bare = Archive({}, "30.2", "0")
     assert importance_profiles(jobs, bare) is None
     assert education_levels(bare) == {}
+
+
+def test_a_role_that_the_ratings_leave_out_moves_by_its_activities():
+    a = analysed()
+    rated = Profiles(tuple(a.work.roles["role_id"]), ("x",), np.array([[np.nan], [1.0], [2.0], [3.0]]))
+    by_tasks = Landscape.of(a, activity_profiles(a.work))
+    landscape = Landscape.of(a, rated, fallback=by_tasks)
+    assert moves(landscape, "clerk", "low").equals(moves(by_tasks, "clerk", "low"))
+    assert not moves(landscape, "writer", "low").equals(moves(by_tasks, "writer", "low"))

@@ -16,7 +16,8 @@ def moves_page(
 ) -> str:
     """The moves, best first: fit, similarity, what is missing, pay and education, exposure of the destination."""
     titles = {row["role_id"]: row[f"title_{language}"] or row["title_en"] for row in setting.work.roles.to_dicts()}
-    names = feature_names(landscape.profiles.features, setting.archive, setting.work.activities, language)
+    features = landscape.profiles.features + (landscape.fallback.profiles.features if landscape.fallback else ())
+    names = feature_names(features, setting.archive, setting.work.activities, language)
     rows = [
         [
             titles[row["role_id"]],
@@ -33,7 +34,7 @@ def moves_page(
     return (
         f"from {titles[origin]}; {version}; assumptions {given.name} {given.hash}\n\n{table(head, rows)}\n\n"
         "error fits: how well the tasks' tolerance of error fits what you are comfortable answering for; "
-        "similar: -1 to 1 over work activities"
+        "similar: from -1 to 1, over skills and work activities"
     )
 
 

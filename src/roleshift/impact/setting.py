@@ -12,7 +12,7 @@ from roleshift.impact.catalogue import RoleEntry, bundled_activities, bundled_ro
 from roleshift.impact.occupations import occupation_work
 from roleshift.impact.onet import ATTRIBUTION, Archive, cover, load_import, read_archive
 from roleshift.impact.roles import Analysis
-from roleshift.impact.transitions import Landscape, Profiles, activity_profiles, education_levels, importance_profiles
+from roleshift.impact.transitions import Landscape, activity_profiles, education_levels, importance_profiles
 from roleshift.impact.wages import read_wages, with_wages
 from roleshift.impact.work import Work
 from roleshift.params import ImpactParams
@@ -29,13 +29,14 @@ class Setting:
     own: tuple[RoleEntry, ...] = ()
 
     def landscape(self, analysis: Analysis) -> Landscape:
-        """Profiles for moves: rated importance where the archive has it, else the tasks' activities."""
-        profiles: Profiles | None = None
-        education: dict[str, float] = {}
-        if self.archive:
-            profiles = importance_profiles(self.work, self.archive)
-            education = education_levels(self.archive)
-        return Landscape.of(analysis, profiles or activity_profiles(self.work), education)
+        """Profiles for moves: rated importance where the archive has it, else the tasks' activities.
+
+        Occupations that the archive does not rate (skills of an earlier release) move by their activities too.
+        """
+        education = education_levels(self.archive) if self.archive else {}
+        by_tasks = Landscape.of(analysis, activity_profiles(self.work), education)
+        rated = importance_profiles(self.work, self.archive) if self.archive else None
+        return Landscape.of(analysis, rated, education, by_tasks) if rated else by_tasks
 
 
 def open_setting(

@@ -187,7 +187,7 @@ def _moves(landscape: Landscape) -> pl.DataFrame:
     frames = []
     for comfort in COMFORTS:
         for origin in landscape.profiles.role_ids:
-            found = moves(landscape, origin, comfort, MOST_MOVES)
+            found = moves(landscape, origin, comfort, MOST_MOVES).drop_nulls("score")
             frames.append(
                 found.with_columns(origin=pl.lit(origin), comfort=pl.lit(comfort), rank=pl.int_range(1, pl.len() + 1))
             )

@@ -128,14 +128,24 @@ class Landscape:
     ranks: Floats
     near: Floats
     education: Mapping[str, float]
+    fallback: "Landscape | None" = None
 
     @classmethod
-    def of(cls, analysis: Analysis, profiles: Profiles, education: Mapping[str, float] | None = None) -> "Landscape":
-        """The landscape of an analysis; `education` is a level per role, unknown where absent."""
+    def of(
+        cls,
+        analysis: Analysis,
+        profiles: Profiles,
+        education: Mapping[str, float] | None = None,
+        fallback: "Landscape | None" = None,
+    ) -> "Landscape":
+        """The landscape of an analysis; `education` is a level per role, unknown where absent.
+
+        `fallback` is the landscape for moves from a role whose profile is unknown here.
+        """
         if list(profiles.role_ids) != analysis.work.roles["role_id"].to_list():
             raise RoleShiftError("the profiles are those of other roles than the analysis")
         ranks = centred_ranks(profiles.values)
-        return cls(analysis, profiles, ranks, similarity(ranks), education or {})
+        return cls(analysis, profiles, ranks, similarity(ranks), education or {}, fallback)
 
 
 MOVES: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -164,6 +174,8 @@ def moves(landscape: Landscape, origin: str, comfort: Comfort, most: int | None 
     if origin not in ids:
         raise RoleShiftError(f"no role {origin!r}")
     row = ids.index(origin)
+    if landscape.fallback and np.isnan(landscape.ranks[row]).any():
+        return moves(landscape.fallback, origin, comfort, most)
     near, fit = landscape.near[row], tolerance_fit(landscape.analysis, comfort)
     score = fit * (1 + near) / 2
     order = sorted((i for i in range(len(ids)) if i != row), key=lambda i: (np.isnan(score[i]), -score[i], ids[i]))
