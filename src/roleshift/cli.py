@@ -111,12 +111,17 @@ def clean(
 
 
 @app.command("publish-run")
-def publish_run() -> None:
+def publish_run(
+    example: Annotated[
+        str | None, typer.Option(help="Write the results of runs/NAME into examples/NAME/README.md instead.")
+    ] = None,
+) -> None:
     """Write docs/default-run/, the reports and the README's table from a complete default run."""
+    from roleshift.publishing import publish_example
     from roleshift.publishing import publish_run as publish
 
     project = Project.discover()
-    for path in publish(project):
+    for path in [publish_example(project, example)] if example else publish(project):
         print(f"wrote {path.relative_to(project.root)}")
 
 

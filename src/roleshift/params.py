@@ -107,15 +107,24 @@ class Corpus(Section):
     """How a source becomes examples of one task."""
 
     source: str
-    adapter: Literal["aclsum", "wikipedia-headline", "wikipedia-topic", "interface-texts", "python-docstrings", "table"]
+    adapter: Literal[
+        "aclsum", "wikipedia-headline", "wikipedia-topic", "interface-texts", "python-docstrings",
+        "table", "labelled-lines", "tagged-text",
+    ]  # fmt: skip
     task: str
     file: str | None = None
     columns: Columns | None = None
+    labels: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    joined_tags: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _table_has_columns(self) -> Self:
-        if (self.adapter == "table") != (self.columns is not None):
-            raise ValueError("`columns` goes with the adapter `table`, and only with it")
+    def _adapter_has_its_keys(self) -> Self:
+        for key, adapter in (("columns", "table"), ("labels", "labelled-lines"), ("tags", "tagged-text")):
+            if (self.adapter == adapter) != bool(getattr(self, key)):
+                raise ValueError(f"`{key}` goes with the adapter `{adapter}`, and only with it")
+        if self.joined_tags and self.adapter != "tagged-text":
+            raise ValueError("`joined_tags` goes with the adapter `tagged-text`, and only with it")
         return self
 
 

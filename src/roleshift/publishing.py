@@ -13,8 +13,8 @@ import polars as pl
 
 from roleshift.contracts import EXAMPLES, ITEMS, SCORES, read_table, write_table
 from roleshift.errors import RoleShiftError
+from roleshift.evaluation.markdown import classes_markdown, report_markdown, results_markdown
 from roleshift.evaluation.metrics.tokens import answer_tokens
-from roleshift.evaluation.report import report_markdown, results_markdown
 from roleshift.files import read_json, replacing, write_text
 from roleshift.project import Project
 
@@ -105,6 +105,27 @@ def publish_run(project: Project) -> list[Path]:
     write_text(project.root / "docs/evaluation-report.md", report_markdown(evaluate))
     write_text(project.root / "README.md", with_results(project.root / "README.md", results_markdown(evaluate)))
     return [project.root / path for path in (RUN_FOLDER, "docs/evaluation-report.md", "README.md")]
+
+
+def publish_example(project: Project, name: str) -> Path:
+    """Write the results of runs/NAME into the README of the example of that name."""
+    evaluate = project.home / "runs" / name / "metrics/evaluate.json"
+    readme = project.home / "examples" / name / "README.md"
+    if not evaluate.is_file():
+        raise RoleShiftError(
+            f"{evaluate}: no such run; roleshift run --params examples/{name}/params.yaml --name {name}"
+        )
+    if not readme.is_file():
+        raise RoleShiftError(f"{readme}: no such file; an example has a README")
+    summary = read_json(evaluate)
+    parts = [results_markdown(summary)]
+    for capability, part in summary["capabilities"].items():
+        if part.get("classes"):
+            parts.append(f"{capability}, {summary['tuned']['shipped']} by class:\n\n{classes_markdown(part)}")
+        if part.get("malformed") is not None:
+            parts.append(f"Answers that were not the JSON asked for: {part['malformed']} of {part['items']}.\n")
+    write_text(readme, with_results(readme, "\n".join(parts)))
+    return readme
 
 
 def with_results(readme: Path, table: str) -> str:

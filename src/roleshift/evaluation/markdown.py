@@ -50,7 +50,7 @@ def report_markdown(summary: Mapping[str, Any]) -> str:
         parts += [
             _systems(part),
             _comparisons(part),
-            _classes(part),
+            classes_markdown(part),
             _slices(part),
             _robustness_line(part),
             _leaks(part),
@@ -96,7 +96,8 @@ def _comparisons(part: Mapping[str, Any]) -> str:
     return _table([f"comparison ({part['primary_metric']})", "against", "difference", "p (Holm)", "verdict"], rows)
 
 
-def _classes(part: Mapping[str, Any]) -> str:
+def classes_markdown(part: Mapping[str, Any]) -> str:
+    """Precision, recall and F1 of the shipped variant per label or per field; empty without classes."""
     rows = [
         [name, *(_percent(entry[key]) for key in ("precision", "recall", "f1")), str(entry["support"])]
         for name, entry in part.get("classes", {}).items()
