@@ -1,5 +1,7 @@
 """The whole pipeline under DVC, on a tiny random model and the README's question-answer pairs."""
 
+import csv
+import json
 import os
 import shutil
 import signal
@@ -16,10 +18,60 @@ from roleshift.params import merge_params, read_yaml
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAGES = ("fetch", "prepare", "baseline", "finetune", "export", "select", "evaluate", "impact", "register")
+CSV_ROWS = [
+    (f"{colour} {thing} number {i} {verb}", mood)
+    for i in range(20)
+    for colour, thing, verb, mood in (
+        ("red", "kettle", "boils quickly and looks neat", "good"),
+        ("blue", "lamp", "flickers whenever it rains", "bad"),
+        ("green", "chair", "is soft and stands firmly", "good"),
+        ("grey", "radio", "arrived broken in two pieces", "bad"),
+    )
+]
+JSONL_ROWS = [
+    (f"On day {i} {person} travelled to {place} by {means}.", {"people": [person], "places": [place]})
+    for i in range(25)
+    for person, place, means in (("Ada", "Bergen", "train"), ("Bo", "Lisbon", "ferry"), ("Cy", "Turin", "bicycle"))
+]
+MOODS = {
+    "capability": "classify", "kind": "classify", "instruction": "Name the mood.", "labels": ["good", "bad"],
+    "domain": "reviews", "language": "en", "metric": "accuracy",
+    "threshold": 1.0, "threshold_reason": "A label is right or wrong.",
+}  # fmt: skip
+JOURNEYS = {
+    "capability": "extract", "kind": "extract", "instruction": "Who went where?", "fields": ["people", "places"],
+    "domain": "travel", "language": "en", "metric": "entity_f1",
+    "threshold": 1.0, "threshold_reason": "Every name, and no other.",
+}  # fmt: skip
 TINY = {
+    "corpora": {
+        "questions": {
+            "source": "questions",
+            "adapter": "table",
+            "task": "questions",
+            "columns": {"input": "question", "references": ["answer"]},
+        },
+        "moods": {
+            "source": "moods",
+            "adapter": "table",
+            "task": "moods",
+            "columns": {"input": "review", "references": ["mood"], "slices": {"length": "length"}},
+        },
+        "journeys": {
+            "source": "journeys",
+            "adapter": "table",
+            "task": "journeys",
+            "columns": {"input": "text", "references": ["names"]},
+        },
+    },
+    "tasks": {"moods": MOODS, "journeys": JOURNEYS},
     "base": {"source": "tiny-random"},
-    "sources": {"tiny-random": {"kind": "random-model", "architecture": "llama", "seed": 1}},
-    "prepare": {"sizes": {"train": 12, "validation": 4, "test": 6, "review": 4}},
+    "sources": {
+        "tiny-random": {"kind": "random-model", "architecture": "llama", "seed": 1},
+        "moods": {"kind": "file", "path": "mine/moods.csv", "licence": "CC0-1.0"},
+        "journeys": {"kind": "file", "path": "mine/journeys.jsonl", "licence": "CC0-1.0"},
+    },
+    "prepare": {"near_duplicate_similarity": 0.99, "sizes": {"train": 12, "validation": 4, "test": 6, "review": 4}},
     "train": {"epochs": 2, "pack_tokens": 512, "compile": "off", "checkpoint_every_steps": 1},
     "export": {"parity_tolerance": 0.01},
     "generation": {"max_new_tokens": 8},
@@ -35,6 +87,7 @@ def make_checkout(folder: Path) -> Path:
         if name.startswith((".dvc", "pipelines/", "src/", "examples/", "dvc.yaml")) and (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(REPOSITORY / name, folder / name)
+    write_users_files(folder / "mine")
     params = merge_params(
         read_yaml(REPOSITORY / "params.yaml"), read_yaml(REPOSITORY / "examples/questions/params.yaml")
     )
@@ -47,6 +100,17 @@ def make_checkout(folder: Path) -> Path:
     ):
         subprocess.run(["git", *command], cwd=folder, check=True)
     return folder
+
+
+def write_users_files(folder: Path) -> None:
+    """A CSV of labelled reviews and a JSONL of sentences with the names in them."""
+    folder.mkdir()
+    with (folder / "moods.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(
+            [("review", "mood", "length"), *((text, mood, str(len(text) // 20)) for text, mood in CSV_ROWS)]
+        )
+    lines = [json.dumps({"text": text, "names": names}) for text, names in JSONL_ROWS]
+    (folder / "journeys.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def environment(checkout: Path) -> dict[str, str]:
@@ -99,6 +163,20 @@ def test_one_command_runs_every_stage_and_registers_both_models(first_run: tuple
     assert "make dashboard" in table
 
 
+def test_a_users_csv_and_jsonl_are_trained_on_and_measured_without_code(first_run: tuple[Path, str]) -> None:
+    checkout, _ = first_run
+    found = json.loads((checkout / "metrics/evaluate.json").read_text())["capabilities"]
+    assert set(found) == {"answer", "classify", "extract"}
+    moods, journeys = found["classify"], found["extract"]
+    assert {label: entry["support"] for label, entry in moods["classes"].items()}.keys() == {"good", "bad"}
+    assert sum(entry["support"] for entry in moods["classes"].values()) == moods["items"]
+    assert set(moods["slices"]["by_name"]) >= {"length"}
+    assert set(journeys["classes"]) == {"people", "places"}
+    assert journeys["classes"]["people"]["support"] == journeys["items"]
+    assert 0 <= journeys["malformed"] <= journeys["items"]
+    assert {"floor-majority", "floor-random-reference"} <= set(moods["systems"])
+
+
 def test_a_second_run_changes_nothing_and_registers_nothing_twice(first_run: tuple[Path, str]) -> None:
     checkout, _ = first_run
     before = (checkout / "dvc.lock").read_bytes()
@@ -114,6 +192,8 @@ def test_the_shown_commands_of_dvc_work(first_run: tuple[Path, str]) -> None:
     assert "finetune" in dvc(checkout, "dag")
     assert "evaluate.json" in dvc(checkout, "metrics", "show", "metrics/evaluate.json")
     assert "index.html" in dvc(checkout, "plots", "show")
+    page = (checkout / "dvc_plots/index.html").read_text()
+    assert all(title in page for title in ("scores with intervals", "differences by item", "learning curve"))
 
 
 @pytest.mark.slow

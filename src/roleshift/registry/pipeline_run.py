@@ -8,6 +8,7 @@ from mlflow.entities import Metric, Param, Run
 
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json, list_files, read_json, sha256_file
+from roleshift.registry.drawings import draw_plots
 from roleshift.registry.figures import numbers, settings
 from roleshift.registry.manifest import METRICS, Made
 from roleshift.registry.tracking import Tracking
@@ -86,6 +87,8 @@ def upload_outputs(tracking: Tracking, run_id: str, root: Path) -> None:
             relative = path.relative_to(root)
             if relative.as_posix() != "metrics/register.json":
                 client.log_artifact(run_id, str(path), relative.parent.as_posix())
+    for name, figure in draw_plots(root).items():
+        client.log_figure(run_id, figure, name)
     for name in ALONE:
         if (root / name).is_file():
             client.log_artifact(run_id, str(root / name), str(Path("project") / Path(name).parent))
