@@ -55,7 +55,7 @@ TINY = {
             "source": "moods",
             "adapter": "table",
             "task": "moods",
-            "columns": {"input": "review", "references": ["mood"], "slices": {"length": "length"}},
+            "columns": {"input": "review", "references": ["mood"], "slices": {"colour": "colour"}},
         },
         "journeys": {
             "source": "journeys",
@@ -107,7 +107,7 @@ def write_users_files(folder: Path) -> None:
     folder.mkdir()
     with (folder / "moods.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(
-            [("review", "mood", "length"), *((text, mood, str(len(text) // 20)) for text, mood in CSV_ROWS)]
+            [("review", "mood", "colour"), *((text, mood, text.split()[0]) for text, mood in CSV_ROWS)]
         )
     lines = [json.dumps({"text": text, "names": names}) for text, names in JSONL_ROWS]
     (folder / "journeys.jsonl").write_text("\n".join(lines) + "\n")
@@ -170,7 +170,7 @@ def test_a_users_csv_and_jsonl_are_trained_on_and_measured_without_code(first_ru
     moods, journeys = found["classify"], found["extract"]
     assert {label: entry["support"] for label, entry in moods["classes"].items()}.keys() == {"good", "bad"}
     assert sum(entry["support"] for entry in moods["classes"].values()) == moods["items"]
-    assert set(moods["slices"]["by_name"]) >= {"length"}
+    assert set(moods["slices"]["by_name"]) >= {"colour"}
     assert set(journeys["classes"]) == {"people", "places"}
     assert journeys["classes"]["people"]["support"] == journeys["items"]
     assert 0 <= journeys["malformed"] <= journeys["items"]

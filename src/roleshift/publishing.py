@@ -13,7 +13,7 @@ import polars as pl
 
 from roleshift.contracts import EXAMPLES, ITEMS, SCORES, read_table, write_table
 from roleshift.errors import RoleShiftError
-from roleshift.evaluation.markdown import classes_markdown, report_markdown, results_markdown
+from roleshift.evaluation.markdown import classes_markdown, report_markdown, results_markdown, systems_markdown
 from roleshift.evaluation.metrics.tokens import answer_tokens
 from roleshift.files import read_json, replacing, write_text
 from roleshift.project import Project
@@ -120,6 +120,7 @@ def publish_example(project: Project, name: str) -> Path:
     summary = read_json(evaluate)
     parts = [results_markdown(summary)]
     for capability, part in summary["capabilities"].items():
+        parts.append(f"{capability}, every system on the {part['items']} test items:\n\n{systems_markdown(part)}")
         if part.get("classes"):
             parts.append(f"{capability}, {summary['tuned']['shipped']} by class:\n\n{classes_markdown(part)}")
         if part.get("malformed") is not None:

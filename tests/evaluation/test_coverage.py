@@ -5,38 +5,11 @@ import pytest
 
 from roleshift.evaluation.metrics.corpus import bleu, chrf, ratio
 from roleshift.evaluation.statistics import approximate_randomisation, bootstrap_interval, paired_bootstrap
+from roleshift.evaluation.statistics.simulation import bleu_statistics, chrf_statistics, coverage, skewed_means
 
 SIMULATIONS = 2000
 GROUPS = 200
 RESAMPLES = 300
-
-
-def skewed_means(generator: np.random.Generator, items: int) -> np.ndarray:
-    """Scores as ROUGE gives them: many low, some high, some exactly 0."""
-    values = generator.beta(0.8, 2.5, size=items) * (generator.random(items) > 0.1)
-    return np.stack([values, np.ones(items)], axis=-1)
-
-
-def bleu_statistics(generator: np.random.Generator, items: int) -> np.ndarray:
-    """Lengths and n-gram matches of answers whose quality varies from item to item."""
-    reference = generator.integers(6, 30, size=items)
-    hypothesis = np.maximum(4, reference + generator.integers(-4, 5, size=items))
-    quality = generator.beta(4, 4, size=items)
-    totals = np.stack([hypothesis - n for n in range(4)], axis=-1)
-    matches = generator.binomial(totals, np.stack([quality ** (1 + 0.6 * n) for n in range(4)], axis=-1))
-    return np.concatenate([hypothesis[:, None], reference[:, None], matches, totals], axis=-1).astype(float)
-
-
-def chrf_statistics(generator: np.random.Generator, items: int) -> np.ndarray:
-    """(hypothesis, reference, matches) for six orders."""
-    reference = generator.integers(20, 120, size=items)
-    hypothesis = np.maximum(8, reference + generator.integers(-15, 16, size=items))
-    quality = generator.beta(4, 3, size=items)
-    columns = []
-    for n in range(6):
-        most = np.minimum(hypothesis, reference) - n
-        columns += [hypothesis - n, reference - n, generator.binomial(np.maximum(most, 0), quality ** (1 + 0.4 * n))]
-    return np.stack(columns, axis=-1).astype(float)
 
 
 @pytest.mark.parametrize("method", ["percentile", "bca"])
@@ -46,13 +19,10 @@ def chrf_statistics(generator: np.random.Generator, items: int) -> np.ndarray:
     ids=["mean", "bleu", "chrf"],
 )
 def test_intervals_cover_the_true_value_at_the_nominal_rate(draw, corpus, method) -> None:
-    generator = np.random.default_rng(12345)
-    truth = float(corpus(draw(generator, 400_000).sum(axis=0)))
-    covered = 0
-    for seed in range(SIMULATIONS):
-        interval = bootstrap_interval(draw(generator, GROUPS), corpus, resamples=RESAMPLES, method=method, seed=seed)
-        covered += interval.low <= truth <= interval.high
-    assert 0.93 <= covered / SIMULATIONS <= 0.97
+    covered = coverage(
+        draw, corpus, items=GROUPS, simulations=SIMULATIONS, resamples=RESAMPLES, method=method, seed=12345
+    )
+    assert 0.93 <= covered <= 0.97
 
 
 def test_grouped_items_are_covered_by_resampling_groups() -> None:

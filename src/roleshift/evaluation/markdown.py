@@ -48,7 +48,7 @@ def report_markdown(summary: Mapping[str, Any]) -> str:
     for name, part in summary["capabilities"].items():
         parts.append(f"## {name}\n\n{_about(part, tuned['shipped'])}")
         parts += [
-            _systems(part),
+            systems_markdown(part),
             _comparisons(part),
             classes_markdown(part),
             _slices(part),
@@ -71,7 +71,8 @@ def _about(part: Mapping[str, Any], shipped: str) -> str:
     return text + "\n"
 
 
-def _systems(part: Mapping[str, Any]) -> str:
+def systems_markdown(part: Mapping[str, Any]) -> str:
+    """Passes and every metric of each system: base, floors and variants."""
     metrics = list(dict.fromkeys(name for system in part["systems"].values() for name in system["metrics"]))
     metrics.sort(key=lambda name: name != part["primary_metric"])
     rows = []
