@@ -9,10 +9,12 @@ from components.language import choose_language, texts
 from components.safe import literal
 from roleshift.errors import RoleShiftError
 
-# A page's file in pages/, the key of its name in texts/shell.yaml, and its address.
+# A page's file in views/, the key of its name in texts/shell.yaml, and its address. (In a folder named pages/ Streamlit
+# would serve a page on its own, without this shell, to whoever opens its link first.)
 PAGES = {
     "overview": ":material/dashboard:",
     "compare": ":material/compare_arrows:",
+    "registry": ":material/inventory:",
 }
 
 st.set_page_config(page_title="RoleShift", layout="wide")
@@ -20,7 +22,7 @@ choose_language()
 t = texts("shell")
 chosen = st.navigation(
     [
-        st.Page(f"pages/{name}.py", title=t(name), icon=icon, url_path=name, default=name == "overview")
+        st.Page(f"views/{name}.py", title=t(name), icon=icon, url_path=name, default=name == "overview")
         for name, icon in PAGES.items()
     ]
 )

@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from components.language import texts
+from components.language import catalogue, language, texts
 from roleshift.exporting import csv_text
 
 
@@ -16,6 +16,13 @@ def download(frame: pl.DataFrame, name: str) -> None:
 
 
 def table(frame: pl.DataFrame, name: str) -> None:
-    """The table over the whole width, and its download."""
-    st.dataframe(frame, hide_index=True, width="stretch")
+    """The table over the whole width under translated headings, and its download under the columns' own names."""
+    headings = {column: entry[language()] for column, entry in catalogue("columns").items() if column in frame.columns}
+    columns = {
+        column: st.column_config.NumberColumn(heading, format="%.3f" if column == "p_corrected" else "%.1f")
+        if frame.schema[column].is_float()
+        else st.column_config.Column(heading)
+        for column, heading in headings.items()
+    }
+    st.dataframe(frame, hide_index=True, width="stretch", column_config=columns)
     download(frame, name)

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-PAGES = sorted(path.stem for path in (REPOSITORY / "dashboards/pages").glob("*.py"))
+PAGES = sorted(path.stem for path in (REPOSITORY / "dashboards/views").glob("*.py"))
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def opened(page: str, **query: str) -> AppTest:
     app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=120)
     app.query_params.update(query)
     app.run()
-    app.switch_page(f"pages/{page}.py")
+    app.switch_page(f"views/{page}.py")
     return app.run()
 
 

@@ -25,7 +25,7 @@ def test_each_key_has_a_text_in_both_languages_with_the_same_placeholders(path: 
         assert re.search(r"[\u4e00-\u9fff]", entry["zh"]), f"{key} is not translated"
 
 
-@pytest.mark.parametrize("page", sorted((DASHBOARDS / "pages").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", sorted((DASHBOARDS / "views").glob("*.py")), ids=lambda path: path.stem)
 def test_each_key_that_a_page_names_is_in_its_catalogue(page: Path) -> None:
     known = yaml.safe_load((DASHBOARDS / f"texts/{page.stem}.yaml").read_text(encoding="utf-8"))
     source = page.read_text(encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import polars as pl
+
 from roleshift.params import Params
 from roleshift.project import Project
 from roleshift.registry.tracking import Tracking, open_tracking, sqlite_path
@@ -22,3 +24,19 @@ def registered_versions(project: Project, params: Params) -> list[Version]:
     tracking = existing_store(project, params)
     found = list_versions(tracking, params.registry.model_name) if tracking else []
     return [version for version in reversed(found) if version.complete]
+
+
+def versions_frame(versions: list[Version]) -> pl.DataFrame:
+    """One row per version: number, aliases (by comma), kind, variant, ids, and when it was made (UTC)."""
+    frame = pl.DataFrame(
+        {
+            "number": [version.number for version in versions],
+            "aliases": [", ".join(version.aliases) for version in versions],
+            "kind": [version.kind for version in versions],
+            "variant": [version.variant for version in versions],
+            "model_id": [version.model_id for version in versions],
+            "content_id": [version.content_id for version in versions],
+            "created": [version.created for version in versions],
+        }
+    )
+    return frame.with_columns(pl.from_epoch("created", time_unit="ms").dt.strftime("%Y-%m-%d %H:%M"))
