@@ -19,7 +19,7 @@ def raw() -> dict[str, Any]:
 
 def test_every_profile_is_valid_over_the_default(raw: dict[str, Any]) -> None:
     for profile in sorted((REPOSITORY / "profiles").glob("*.yaml")) + sorted(
-        (REPOSITORY / "examples").glob("*/*.yaml")
+        (REPOSITORY / "examples").glob("*/params.yaml")
     ):
         params = parse_params(merge_params(raw, read_yaml(profile)), str(profile))
         assert params.task_definitions()
