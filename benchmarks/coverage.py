@@ -32,7 +32,7 @@ def main() -> None:
     """Print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--simulations", type=int, default=2000)
-    parser.add_argument("--resamples", type=int, default=300)
+    parser.add_argument("--resamples", type=int, default=1000)
     arguments = parser.parse_args()
     lines = [
         "# Coverage of the intervals",
