@@ -12,7 +12,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint dashboard mlflow bench clean publish-run
+.PHONY: help setup repro test lint dashboard screenshots mlflow bench clean publish-run
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,13 +29,16 @@ repro: setup ## Run the pipeline; only what changed runs (PROFILE=smoke|full run
 	@$(if $(PROFILE),roleshift run --params profiles/$(PROFILE).yaml --name $(PROFILE),dvc repro)
 
 test: setup ## Run the tests
-	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m 'not real and not slow' $(PYTEST_FLAGS)
+	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m 'not real and not slow and not e2e' $(PYTEST_FLAGS)
 
 lint: setup ## Check style, types and import contracts
 	@ruff check . && ruff format --check . && mypy && lint-imports
 
 dashboard: setup ## Open the dashboard
 	@streamlit run dashboards/app.py --server.address 127.0.0.1
+
+screenshots: setup ## Photograph every page, wide and narrow, in both languages, into screenshots/
+	@mkdir -p screenshots && ROLESHIFT_SCREENSHOTS="$(CURDIR)/screenshots" python -m pytest -m e2e tests/e2e
 
 mlflow: setup ## Open MLflow's own pages on this project's tracking store
 	@mlflow ui --backend-store-uri "$$(roleshift tracking-uri)" --host 127.0.0.1 --port 5000
