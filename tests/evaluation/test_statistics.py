@@ -100,9 +100,29 @@ def test_equal_systems_are_never_different() -> None:
     for test in (paired_bootstrap, approximate_randomisation):
         result = test(values, values, ratio)
         assert result.difference == 0
-        assert result.p is not None
-        assert result.p <= 1
+        assert result.p == 1
     assert paired_bootstrap(values, values, ratio).low == 0
+
+
+@pytest.mark.parametrize("apart", [1, 3, 4, 5, 8])
+def test_right_or_wrong_items_have_the_p_of_the_exact_test(apart: int) -> None:
+    better = np.ones(60)
+    worse = better.copy()
+    worse[:apart] = 0
+    trials = 20_000
+    ours = approximate_randomisation(means(better), means(worse), ratio, trials=trials)
+    exact = binomtest(apart, apart, 0.5).pvalue  # McNemar's, exact
+    assert ours.p == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / trials) + 1 / trials)
+
+
+def test_exchangeable_right_or_wrong_systems_are_not_called_different_too_often() -> None:
+    generator = np.random.default_rng(3)
+    called = 0
+    for seed in range(2000):
+        shared = generator.random(60) < 0.5
+        a, b = (np.where(generator.random(60) < 0.1, ~shared, shared).astype(float) for _ in range(2))
+        called += (approximate_randomisation(means(a), means(b), ratio, trials=300, seed=seed).p or 0) <= 0.05
+    assert called / 2000 <= 0.05
 
 
 @pytest.mark.parametrize("kind", ["bs", "ar"])

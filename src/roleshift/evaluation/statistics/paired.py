@@ -65,8 +65,10 @@ def paired_bootstrap(
         return plain
     tail = (1 - confidence) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail))
-    null = np.abs(drawn) - np.abs(drawn).mean() if p_rule == "sacrebleu" else np.abs(drawn - drawn.mean())
-    p = _p_value(null, abs(plain.difference))
+    if p_rule == "sacrebleu":
+        p = _p_value(np.abs(drawn) - np.abs(drawn).mean(), abs(plain.difference), ties_count=False)
+    else:
+        p = _p_value(np.abs(drawn - drawn.mean()), abs(plain.difference))
     return PairedResult(
         plain.value_a, plain.value_b, plain.difference, float(low), float(high), p, plain.groups, float(drawn.std())
     )
@@ -116,7 +118,12 @@ def _observed(sums_a: Floats, sums_b: Floats, corpus: CorpusScore) -> PairedResu
     return PairedResult(value_a, value_b, value_a - value_b, None, None, None, len(sums_a))
 
 
-def _p_value(null: Floats, observed: float) -> float:
-    # As in sacreBLEU: strictly greater, so that two equal systems are not different, and +1 against
-    # a p of 0. The tolerance keeps rounding of sums in another order from counting as a difference.
-    return float((null > observed + 1e-12).sum() + 1) / (len(null) + 1)
+def _p_value(null: Floats, observed: float, *, ties_count: bool = True) -> float:
+    """The share of draws under the null at least as far from 0 as the observed difference, +1 against a p of 0.
+
+    Ties are as far: where scores are 0 or 1 most draws are ties, and without them two equal systems
+    would be called different. sacreBLEU counts what is strictly further. The tolerance keeps
+    rounding of sums in another order from deciding.
+    """
+    beyond = null >= observed - 1e-12 if ties_count else null > observed + 1e-12
+    return float(beyond.sum() + 1) / (len(null) + 1)
