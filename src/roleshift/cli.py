@@ -65,6 +65,9 @@ def compare(
     b: Annotated[str, typer.Argument(help="What it is compared with: differences are A minus B.")],
     margin: Annotated[float, typer.Option(help="How much worse still counts as not worse, in [0, 1].")] = 0.02,
     intersect: Annotated[bool, typer.Option(help="Compare the common items where the two differ.")] = False,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="Show this difference instead of refusing it: prompts or settings.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     fail_on_regression: Annotated[bool, typer.Option(help="Exit 1 when A is worse on a capability.")] = False,
@@ -83,7 +86,9 @@ def compare(
         side_a, side_b = (side_of(project, params, word, Path(downloads)) for word in (a, b))
     precision = Precision(params.evaluation.resamples, params.evaluation.confidence, params.seed)
     tasks = params.task_definitions()
-    result = comparison.compare(side_a, side_b, tasks, margin=margin, precision=precision, intersect=intersect)
+    result = comparison.compare(
+        side_a, side_b, tasks, margin=margin, precision=precision, intersect=intersect, allow=allow or ()
+    )
     render = comparison_tables.render_json if as_json else comparison_tables.render_table
     print(comparison_tables.render_markdown(result) if markdown else render(result))
     raise typer.Exit(fail_on_regression and result["regression"])
