@@ -14,6 +14,8 @@ from roleshift.errors import RoleShiftError
 PAGES = {
     "overview": ":material/dashboard:",
     "compare": ":material/compare_arrows:",
+    "impact": ":material/work:",
+    "careers": ":material/route:",
     "registry": ":material/inventory:",
 }
 

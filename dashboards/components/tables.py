@@ -6,6 +6,9 @@ import streamlit as st
 from components.language import catalogue, language, texts
 from roleshift.exporting import csv_text
 
+FORMATS = {"p_corrected": "%.3f", "similarity": "%.2f"}
+"""Of the columns that need other than one decimal."""
+
 
 def download(frame: pl.DataFrame, name: str) -> None:
     """A button that saves the table as `name`.csv."""
@@ -19,7 +22,7 @@ def table(frame: pl.DataFrame, name: str) -> None:
     """The table over the whole width under translated headings, and its download under the columns' own names."""
     headings = {column: entry[language()] for column, entry in catalogue("columns").items() if column in frame.columns}
     columns = {
-        column: st.column_config.NumberColumn(heading, format="%.3f" if column == "p_corrected" else "%.1f")
+        column: st.column_config.NumberColumn(heading, format=FORMATS.get(column, "%.1f"))
         if frame.schema[column].is_float()
         else st.column_config.Column(heading)
         for column, heading in headings.items()

@@ -1,0 +1,151 @@
+"""Tables that a reader of one analysis asks for first, by role, in one language."""
+
+from typing import Literal
+
+import polars as pl
+
+from roleshift.impact.catalogue import bundled_capabilities
+from roleshift.impact.decision import DECISIONS
+from roleshift.impact.moves_page import feature_names
+from roleshift.impact.report import Words
+from roleshift.impact.roles import Analysis, role_table, task_table
+from roleshift.impact.setting import Setting
+from roleshift.impact.transitions import Comfort, Landscape, moves
+
+Language = Literal["en", "zh"]
+SHARES = ("automate", "augment", "human", "not_assessed")
+"""The shares that make up a role; together they are 1."""
+PERCENT = 100
+
+
+def titled(frame: pl.DataFrame, language: Language) -> pl.Expr:
+    """The title in the language, else the English one, of a frame with `title_en` and `title_zh`."""
+    return pl.coalesce(f"title_{language}", "title_en") if language != "en" else pl.col("title_en")
+
+
+def worded(tasks: pl.DataFrame, language: Language) -> pl.DataFrame:
+    """Tasks with `decision` and `flip_to` in words, and `why`: what binds the decision, in a sentence."""
+    words = Words(language)
+    decisions = {key: words.texts[key][language] for key in DECISIONS}
+    reasons = [
+        words.texts[f"why_{binding}"][language].format(capability=words.capabilities.get(capability or "", ""))
+        for binding, capability in tasks.select("binding", "binding_capability").iter_rows()
+    ]
+    return tasks.with_columns(pl.col("decision", "flip_to").replace(decisions), why=pl.Series(reasons, dtype=pl.String))
+
+
+def composition(analysis: Analysis, role: str) -> pl.DataFrame:
+    """The role's shares in per cent: share, certified, expected, low, high (90%)."""
+    return (
+        role_table(analysis)
+        .filter(pl.col("role_id") == role, pl.col("measure").is_in(SHARES))
+        .select(
+            share="measure",
+            certified=pl.col("certified") * PERCENT,
+            expected=pl.col("expected") * PERCENT,
+            low=pl.col("low") * PERCENT,
+            high=pl.col("high") * PERCENT,
+        )
+    )
+
+
+def closest_to_flipping(
+    analysis: Analysis, language: Language, *, role: str | None = None, most: int = 10
+) -> pl.DataFrame:
+    """Tasks whose decision would change with the smallest rise of the observed success rate.
+
+    Per cent: `observed` now, `needed` for the decision `flip_to`, `missing` between them; 0 where
+    only items are missing, of which `items_to_certify` would do. `transferred` marks evidence from
+    another kind of text. Tasks that no rate would change are left out.
+    """
+    tasks = task_table(analysis).filter(pl.col("flip_to").is_not_null(), pl.col("success_observed").is_not_null())
+    if role is not None:
+        tasks = tasks.filter(pl.col("role_id") == role)
+    roles = analysis.work.roles.select("role_id", role=titled(analysis.work.roles, language))
+    return (
+        worded(tasks, language)
+        .join(roles, on="role_id")
+        .with_columns(
+            task=titled(tasks, language),
+            missing=((pl.col("flip_at") - pl.col("success_observed")) * PERCENT).clip(0.0),
+        )
+        .sort("missing", pl.col("weight") * -1, "task_id")
+        .head(most)
+        .select(
+            "role", "task", "decision", "flip_to", pl.col("success_observed").alias("observed") * PERCENT,
+            pl.col("flip_at").alias("needed") * PERCENT, "missing", "items_to_certify", "why",
+            "transferred",
+        )
+    )  # fmt: skip
+
+
+def tasks_of_role(analysis: Analysis, role: str, language: Language) -> pl.DataFrame:
+    """The role's tasks, heaviest first; rates in per cent, null where nobody measured."""
+    tasks = task_table(analysis).filter(pl.col("role_id") == role).sort("weight", descending=True)
+    rates = ("weight", "success_lower", "success_observed", "tolerance", "flip_at")
+    return worded(tasks, language).select(
+        titled(tasks, language).alias("task"),
+        "decision",
+        *(pl.col(name) * PERCENT for name in rates),
+        "why",
+        "flip_to",
+        "items_to_certify",
+        "transferred",
+    )
+
+
+def ranked_roles(analysis: Analysis, measure: str, language: Language) -> pl.DataFrame:
+    """Every role by one measure in per cent, certified first, then expected with its 90% interval."""
+    roles = analysis.work.roles
+    shares = role_table(analysis).filter(pl.col("measure") == measure).join(roles, on="role_id")
+    return shares.sort("certified", "expected", "role_id", descending=[True, True, False]).select(
+        titled(shares, language).alias("role"),
+        *(pl.col(name) * PERCENT for name in ("certified", "expected", "low", "high")),
+    )
+
+
+def evidence_table(analysis: Analysis, language: Language) -> pl.DataFrame:
+    """What was measured: a row per capability and domain, rates in per cent."""
+    names = {key: getattr(entry.name, language) for key, entry in bundled_capabilities().items()}
+    return pl.DataFrame(
+        [
+            {
+                "capability": names[cell.capability],
+                "domain": cell.domain,
+                "items": cell.items,
+                "observed": cell.observed * PERCENT,
+                "lower": cell.lower * PERCENT,
+                "grade": cell.grade,
+                "origin": ", ".join(cell.origins),
+            }
+            for cell in (analysis.cells[key] for key in sorted(analysis.cells))
+        ]
+    )
+
+
+def moves_table(
+    landscape: Landscape, setting: Setting, origin: str, comfort: Comfort, language: Language, most: int = 15
+) -> pl.DataFrame:
+    """Moves from a role, best first; similarity from -1 to 1, the other figures in per cent; what to learn."""
+    found = moves(landscape, origin, comfort, most=most)
+    features = landscape.profiles.features + (landscape.fallback.profiles.features if landscape.fallback else ())
+    names = feature_names(features, setting.archive, setting.work.activities, language)
+    roles = setting.work.roles.select("role_id", role=titled(setting.work.roles, language))
+    unknown = role_table(landscape.analysis).filter(pl.col("measure") == "not_assessed")
+    unknown = unknown.select("role_id", not_assessed=pl.col("certified") * PERCENT)
+    named = found.join(roles, on="role_id", maintain_order="left").join(unknown, on="role_id", maintain_order="left")
+    return named.select(
+        "role",
+        pl.col("tolerance_fit") * PERCENT,
+        "similarity",
+        pl.col("pay_change") * PERCENT,
+        pl.col("exposure") * PERCENT,
+        pl.col("exposure_low") * PERCENT,
+        pl.col("exposure_high") * PERCENT,
+        "not_assessed",
+        pl.col("missing")
+        .list.head(3)
+        .list.eval(pl.element().replace_strict(names, default=None))
+        .list.join("; ")
+        .alias("to_learn"),
+    )
