@@ -44,6 +44,16 @@ JOURNEYS = {
     "threshold": 1.0, "threshold_reason": "Every name, and no other.",
 }  # fmt: skip
 TINY = {
+    "base": {"source": "tiny-random"},
+    "sources": {"tiny-random": {"kind": "random-model", "architecture": "llama", "seed": 1}},
+    "prepare": {"sizes": {"train": 12, "validation": 4, "test": 6, "review": 4}},
+    "train": {"epochs": 2, "pack_tokens": 512, "compile": "off", "checkpoint_every_steps": 1},
+    "export": {"parity_tolerance": 0.01},
+    "generation": {"max_new_tokens": 8},
+    "evaluation": {"shots": 1, "resamples": 200, "robustness_items": 2},
+    "impact": {"draws": 200},
+}
+USERS_TASKS = {
     "corpora": {
         "questions": {
             "source": "questions",
@@ -65,33 +75,26 @@ TINY = {
         },
     },
     "tasks": {"moods": MOODS, "journeys": JOURNEYS},
-    "base": {"source": "tiny-random"},
     "sources": {
-        "tiny-random": {"kind": "random-model", "architecture": "llama", "seed": 1},
         "moods": {"kind": "file", "path": "mine/moods.csv", "licence": "CC0-1.0"},
         "journeys": {"kind": "file", "path": "mine/journeys.jsonl", "licence": "CC0-1.0"},
     },
-    "prepare": {"near_duplicate_similarity": 0.99, "sizes": {"train": 12, "validation": 4, "test": 6, "review": 4}},
-    "train": {"epochs": 2, "pack_tokens": 512, "compile": "off", "checkpoint_every_steps": 1},
-    "export": {"parity_tolerance": 0.01},
-    "generation": {"max_new_tokens": 8},
-    "evaluation": {"shots": 1, "resamples": 200, "robustness_items": 2},
-    "impact": {"draws": 200},
+    "prepare": {"near_duplicate_similarity": 0.99},
 }
 
 
-def make_checkout(folder: Path) -> Path:
-    """The tracked files as a repository of their own, with params for a tiny run."""
+def make_checkout(folder: Path, params: dict[str, object] = TINY) -> Path:
+    """The tracked files as a repository of their own, with params for a tiny run laid over the example's."""
     listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
         if name.startswith((".dvc", "pipelines/", "src/", "examples/", "dvc.yaml")) and (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(REPOSITORY / name, folder / name)
     write_users_files(folder / "mine")
-    params = merge_params(
+    example = merge_params(
         read_yaml(REPOSITORY / "params.yaml"), read_yaml(REPOSITORY / "examples/questions/params.yaml")
     )
-    (folder / "params.yaml").write_text(yaml.safe_dump(merge_params(params, TINY)))
+    (folder / "params.yaml").write_text(yaml.safe_dump(merge_params(example, params)))
     (folder / ".gitignore").write_text(".work/\nmlflow.db*\nmlartifacts/\n__pycache__/\n")
     for command in (
         ["init", "-q"],
@@ -149,7 +152,7 @@ def output_hashes(checkout: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    checkout = make_checkout(tmp_path_factory.mktemp("a checkout"))
+    checkout = make_checkout(tmp_path_factory.mktemp("a checkout"), merge_params(TINY, USERS_TASKS))
     return checkout, dvc(checkout, "repro")
 
 
