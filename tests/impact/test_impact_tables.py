@@ -28,11 +28,6 @@ BAKERS = "1,cross-industry,51-3011,detailed,200,40\n"
 
 
 @pytest.fixture(scope="module")
-def setting() -> Setting:
-    return open_setting(ImpactParams(draws=100), 17, Path)
-
-
-@pytest.fixture(scope="module")
 def analysis(setting: Setting) -> Analysis:
     evidence = cells(share("classify", 59, 60, domain="news"), share("summarize", 40, 60, domain="news"))
     return analyse(setting.work, evidence, setting.assumptions)
@@ -54,7 +49,12 @@ def test_every_table_keeps_its_contract_and_names_version_and_assumptions(
 def test_hours_that_rest_on_unknown_head_counts_are_unknown_not_zero(setting: Setting, analysis: Analysis) -> None:
     tables = impact_tables(setting.landscape(analysis), bundled_emerging(), "m1", "onnx-int8")
     emerging = tables["emerging"][0]
-    assert emerging["review"].null_count() == emerging.height
+    rests = {
+        entry.id for entry in bundled_emerging() if {"review", "curation"} & {part.driver for part in entry.drivers}
+    }
+    assert set(emerging.filter(pl.col("hours").is_null())["emerging_role"]) == rests
+    assert 0 < len(rests) < emerging.height
+    assert emerging["full_time"].null_count() == len(rests)
     summary = impact_summary(analysis, bundled_emerging(), "m1", "onnx-int8", setting.sources)
     assert set(summary["emerging_hours"]) == {"evaluation", "integration"}
     assert "image" in summary["not_assessed"]

@@ -1,27 +1,19 @@
 """The tables that a page shows first."""
 
-from pathlib import Path
-
 import polars as pl
 import pytest
 from impact_builders import cells, share
 
+from roleshift.impact.moves_page import moves_table
 from roleshift.impact.roles import Analysis, analyse, task_table
-from roleshift.impact.setting import Setting, open_setting
+from roleshift.impact.setting import Setting
 from roleshift.impact.views import (
     closest_to_flipping,
     composition,
     evidence_table,
-    moves_table,
     ranked_roles,
     tasks_of_role,
 )
-from roleshift.params import ImpactParams
-
-
-@pytest.fixture(scope="module")
-def setting() -> Setting:
-    return open_setting(ImpactParams(draws=100), 17, Path)
 
 
 @pytest.fixture(scope="module")

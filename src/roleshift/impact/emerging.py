@@ -39,11 +39,13 @@ def appearing_work(analysis: Analysis, entries: Sequence[EmergingEntry]) -> Appe
     augmented work (its hours over the time behind one result, times the failure rate at the
     bound), times the share that is worth curating, times minutes each; evaluation = pairs of
     capability and domain that tasks need and no item covers, times hours each; integration =
-    automated and augmented tasks, times hours each.
+    automated and augmented tasks, times hours each. Where no head-count is known at all, review,
+    curation and what rests on them are unknown (null), which is not 0.
     """
     given = analysis.assumptions.emerging
     units = analysis.units
     persons = role_weights(analysis.work.roles, "employment")
+    nobody = not np.isfinite(persons).any()
     hours = np.nan_to_num(persons, nan=0.0) * given.hours_per_year.value
     by_unit = units.shares.T @ hours  # human hours a year spent on each unit's tasks
     augmented = analysis.decision == AUGMENT
@@ -54,25 +56,31 @@ def appearing_work(analysis: Analysis, entries: Sequence[EmergingEntry]) -> Appe
     uncovered = len(uncovered_needs(analysis, units))
     used = (analysis.decision == AUTOMATE) | augmented
     integrated = int(used[units.of_task].sum())
-    sized: dict[Driver, tuple[float, float]] = {
-        "review": (float(results.sum()), review),
-        "curation": (curated, curated * given.curation_minutes_per_item.value / 60),
+    sized: dict[Driver, tuple[float | None, float | None]] = {
+        "review": (None, None) if nobody else (float(results.sum()), review),
+        "curation": (None, None) if nobody else (curated, curated * given.curation_minutes_per_item.value / 60),
         "evaluation": (uncovered, uncovered * given.evaluation_hours_per_capability.value),
         "integration": (integrated, integrated * given.integration_hours_per_task.value),
     }
     drivers = pl.DataFrame(
-        [(name, float(sized[name][0]), float(sized[name][1])) for name in DRIVERS],
+        [(name, *sized[name]) for name in DRIVERS],
         schema={"driver": pl.String, "count": pl.Float64, "hours": pl.Float64},
         orient="row",
     )
     rows = []
     for entry in entries:
-        parts = {part.driver: part.share * sized[part.driver][1] for part in entry.drivers}
-        total = sum(parts.values())
-        rows.append((entry.id, *(parts.get(name, 0.0) for name in DRIVERS), total, total / given.hours_per_year.value))
+        parts = {part.driver: _times(part.share, sized[part.driver][1]) for part in entry.drivers}
+        known = [hours for hours in parts.values() if hours is not None]
+        total = sum(known) if len(known) == len(parts) else None
+        persons_needed = _times(1 / given.hours_per_year.value, total)
+        rows.append((entry.id, *(parts.get(name, 0.0) for name in DRIVERS), total, persons_needed))
     schema = {"emerging_role": pl.String, **dict.fromkeys((*DRIVERS, "hours", "full_time"), pl.Float64)}
     unknown = tuple(analysis.work.roles.filter(pl.Series(~np.isfinite(persons)))["role_id"])
     return Appearing(drivers, pl.DataFrame(rows, schema=schema, orient="row"), unknown)
+
+
+def _times(factor: float, hours: float | None) -> float | None:
+    return None if hours is None else factor * hours
 
 
 def uncovered_needs(analysis: Analysis, units: Units) -> set[tuple[int, str]]:

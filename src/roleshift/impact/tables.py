@@ -13,7 +13,7 @@ from roleshift.contracts import Contract
 from roleshift.impact.capability import CAPABILITIES, capability_table
 from roleshift.impact.catalogue import EmergingEntry
 from roleshift.impact.decision import DECISIONS
-from roleshift.impact.emerging import Appearing, appearing_work
+from roleshift.impact.emerging import appearing_work
 from roleshift.impact.roles import MEASURES, Analysis, bottleneck, role_table, task_table
 from roleshift.impact.scenario import shrinking_table
 from roleshift.impact.totals import totals
@@ -144,7 +144,7 @@ EMERGING_HOURS = Contract(
         }
     ),
     ("emerging_role",),
-    frozenset({"review", "curation"}),
+    frozenset({"review", "curation", "hours", "full_time"}),
 )
 
 
@@ -158,7 +158,10 @@ def impact_tables(
         "tasks": (task_table(analysis), TASK_DECISIONS),
         "roles": (_roles(analysis), ROLE_SHARES),
         "transitions": (_moves(landscape), ROLE_MOVES),
-        "emerging": (_emerging(appearing_work(analysis, entries), analysis), EMERGING_HOURS),
+        "emerging": (
+            appearing_work(analysis, entries).roles.with_columns(status=pl.lit("hypothesis")),
+            EMERGING_HOURS,
+        ),
     }
     given = analysis.assumptions
     stamp = {"model_id": model_id, "variant": variant, "assumptions": given.name, "assumptions_hash": given.hash}
@@ -192,12 +195,6 @@ def _moves(landscape: Landscape) -> pl.DataFrame:
                 found.with_columns(origin=pl.lit(origin), comfort=pl.lit(comfort), rank=pl.int_range(1, pl.len() + 1))
             )
     return pl.concat(frames)
-
-
-def _emerging(appearing: Appearing, analysis: Analysis) -> pl.DataFrame:
-    nobody = len(appearing.unknown) == analysis.work.roles.height
-    unknown = [pl.lit(None, dtype=pl.Float64).alias(name) for name in ("review", "curation")] if nobody else []
-    return appearing.roles.with_columns(*unknown, status=pl.lit("hypothesis"))
 
 
 DECIMALS = 6  # of every figure in the summary
@@ -244,7 +241,7 @@ def impact_summary(
             for name in MEASURES
         },
         "totals": weighted,
-        "emerging_hours": {row["driver"]: row["hours"] for row in _known_drivers(appearing, analysis)},
+        "emerging_hours": dict(appearing.drivers.drop_nulls("hours").select("driver", "hours").iter_rows()),
     }
     rounded: dict[str, Any] = _rounded(summary)
     return rounded
@@ -254,8 +251,3 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(entry) for key, entry in value.items()}
     return round(value, DECIMALS) if isinstance(value, float) else value
-
-
-def _known_drivers(appearing: Appearing, analysis: Analysis) -> list[dict[str, Any]]:
-    nobody = len(appearing.unknown) == analysis.work.roles.height
-    return [row for row in appearing.drivers.to_dicts() if not (nobody and row["driver"] in ("review", "curation"))]
