@@ -6,8 +6,8 @@ from components.impact import analysis_of, choose_role, choose_version, reading_
 from components.language import texts
 from components.run import shown_run
 from components.tables import table
+from roleshift.impact.moves_page import moves_table
 from roleshift.impact.transitions import COMFORTS
-from roleshift.impact.views import moves_table
 
 t = texts("careers")
 st.title(t("title"))

@@ -10,6 +10,7 @@ import typer
 from roleshift.project import Project
 
 if TYPE_CHECKING:
+    from roleshift.impact.report import Language as ReportLanguage
     from roleshift.impact.roles import Analysis
     from roleshift.impact.setting import Setting
     from roleshift.impact.titles import Titles
@@ -93,7 +94,7 @@ def show(role: Role, version: VersionOption = None, assumptions: AssumptionsOpti
         given = {"name": analysis.assumptions.name, "hash": analysis.assumptions.hash}
         print(json.dumps({"role_id": found, "version": name, "assumptions": given} | rows, ensure_ascii=False))
     else:
-        print(role_page(analysis, found, name, language))
+        print(role_page(analysis, found, name, _language(language)))
     _attribute(opened)
 
 
@@ -117,25 +118,20 @@ def top(by: Annotated[str, typer.Option(help="automate, augment, time_freed, hum
         count: Annotated[int, typer.Option("-n", help="How many roles.")] = 20,
         version: VersionOption = None, assumptions: AssumptionsOption = None) -> None:  # fmt: skip
     """The roles with the largest share, certified first, then expected."""
-    import polars as pl
-
     from roleshift.errors import RoleShiftError
-    from roleshift.impact.roles import MEASURES, role_table
-    from roleshift.impact.text import percent, table
+    from roleshift.impact.roles import MEASURES
+    from roleshift.impact.text import table
+    from roleshift.impact.views import ranked_roles
 
     if by not in MEASURES:
         raise RoleShiftError(f"--by must be one of {', '.join(MEASURES)} (found {by!r})")
     opened = Opened.of(assumptions)
     analysis, name = opened.analyse(version)
-    shares = role_table(analysis).filter(pl.col("measure") == by)
-    rows = shares.join(analysis.work.roles, on="role_id").sort(
-        "certified", "expected", "role_id", descending=[True, True, False]
-    )
     print(f"{name}; assumptions {analysis.assumptions.name} {analysis.assumptions.hash}; {by.replace('_', ' ')}\n")
     lines = [
-        [row["role_id"], row["title_en"], percent(row["certified"]),
-         f"{percent(row['expected'])} [{percent(row['low'])}, {percent(row['high'])}]"]
-        for row in rows.head(count).to_dicts()
+        [row["role_id"], row["role"], f"{row['certified']:.1f}%",
+         f"{row['expected']:.1f}% [{row['low']:.1f}%, {row['high']:.1f}%]"]
+        for row in ranked_roles(analysis, by, "en").head(count).to_dicts()
     ]  # fmt: skip
     print(table(["role", "title", "certified", "expected [90%]"], lines))
     _attribute(opened)
@@ -157,12 +153,10 @@ def report(
 
     if (role is None) != every:
         raise RoleShiftError("give either a role or --all")
-    if language not in ("en", "zh"):
-        raise RoleShiftError(f"--language must be en or zh (found {language!r})")
     opened = Opened.of(assumptions)
     roles = opened.setting.work.roles["role_id"].to_list() if role is None else [opened.titles.resolve(role)]
     analysis, name = opened.analyse(version)
-    write_text(out, report_html(analysis, opened.setting, roles, name, "zh" if language == "zh" else "en"))
+    write_text(out, report_html(analysis, opened.setting, roles, name, _language(language)))
     print(f"wrote {out}")
 
 
@@ -202,7 +196,7 @@ def career(role: Role,
     """Where a person in this role could move: ordered moves with similarity, gaps, pay and exposure."""
     from roleshift.errors import RoleShiftError
     from roleshift.impact.moves_page import moves_page
-    from roleshift.impact.transitions import COMFORTS, moves
+    from roleshift.impact.transitions import COMFORTS
 
     if tolerance not in COMFORTS:
         raise RoleShiftError(f"--tolerance must be one of {', '.join(COMFORTS)} (found {tolerance!r})")
@@ -210,7 +204,7 @@ def career(role: Role,
     found = opened.titles.resolve(role)
     analysis, name = opened.analyse(version)
     landscape = opened.setting.landscape(analysis)
-    print(moves_page(landscape, opened.setting, moves(landscape, found, tolerance, count), found, name, language))
+    print(moves_page(landscape, opened.setting, found, tolerance, name, _language(language), count))
     _attribute(opened)
 
 
@@ -304,6 +298,14 @@ def import_evidence(
         write_import(Path(folder) / "import", items, scores, tasks)
         run = attach(tracking, found, Path(folder) / "import", read.origin)
     print(f"attached {items.height:,} items of {read.origin!r} to version {found.number} (run {run})")
+
+
+def _language(word: str) -> "ReportLanguage":
+    from roleshift.errors import RoleShiftError
+
+    if word not in ("en", "zh"):
+        raise RoleShiftError(f"--language must be en or zh (found {word!r})")
+    return "zh" if word == "zh" else "en"
 
 
 def _attribute(opened: Opened) -> None:

@@ -1,41 +1,75 @@
-"""A person's moves as lines for a terminal, with the reason for each."""
+"""A person's moves, with the reason for each: as a table, and as lines for a terminal."""
 
 import polars as pl
 
 from roleshift.impact.onet import Archive
+from roleshift.impact.report import Language
+from roleshift.impact.roles import role_table
 from roleshift.impact.setting import Setting
-from roleshift.impact.text import percent, table
-from roleshift.impact.transitions import Landscape
+from roleshift.impact.text import table
+from roleshift.impact.transitions import Comfort, Landscape, moves
+from roleshift.impact.views import PERCENT, titled
 from roleshift.impact.work import Activities
 
 SHOWN = 3  # of the gaps
 
 
-def moves_page(
-    landscape: Landscape, setting: Setting, found: pl.DataFrame, origin: str, version: str, language: str
-) -> str:
-    """The moves, best first: fit, similarity, what is missing, pay and education, exposure of the destination."""
-    titles = {row["role_id"]: row[f"title_{language}"] or row["title_en"] for row in setting.work.roles.to_dicts()}
+def moves_table(
+    landscape: Landscape, setting: Setting, origin: str, comfort: Comfort, language: Language, most: int = 15
+) -> pl.DataFrame:
+    """Moves from a role, best first; similarity from -1 to 1, the other figures in per cent; what to learn."""
+    found = moves(landscape, origin, comfort, most=most)
     features = landscape.profiles.features + (landscape.fallback.profiles.features if landscape.fallback else ())
     names = feature_names(features, setting.archive, setting.work.activities, language)
+    roles = setting.work.roles.select("role_id", role=titled(language))
+    unknown = role_table(landscape.analysis).filter(pl.col("measure") == "not_assessed")
+    unknown = unknown.select("role_id", not_assessed=pl.col("certified") * PERCENT)
+    named = found.join(roles, on="role_id", maintain_order="left").join(unknown, on="role_id", maintain_order="left")
+    return named.select(
+        "role",
+        pl.col("tolerance_fit") * PERCENT,
+        "similarity",
+        pl.col("pay_change") * PERCENT,
+        pl.col("exposure") * PERCENT,
+        pl.col("exposure_low") * PERCENT,
+        pl.col("exposure_high") * PERCENT,
+        "not_assessed",
+        pl.col("missing")
+        .list.head(SHOWN)
+        .list.eval(pl.element().replace_strict(names, default=None))
+        .list.join("; ")
+        .alias("to_learn"),
+    )
+
+
+def moves_page(
+    landscape: Landscape, setting: Setting, origin: str, comfort: Comfort, version: str, language: Language, most: int
+) -> str:
+    """The moves as lines for a terminal."""
+    named = setting.work.roles.filter(pl.col("role_id") == origin).select(titled(language)).item()
     rows = [
         [
-            titles[row["role_id"]],
-            percent(row["tolerance_fit"]),
-            "-" if row["similarity"] is None else f"{row['similarity']:+.2f}",
-            percent(row["pay_change"], signed=True),
-            f"{percent(row['exposure'])} [{percent(row['exposure_low'])}, {percent(row['exposure_high'])}]",
-            "; ".join(names[name] for name in row["missing"][:SHOWN]) or "-",
+            row["role"],
+            _number(row["tolerance_fit"], ".1f", "%"),
+            _number(row["similarity"], "+.2f"),
+            _number(row["pay_change"], "+.1f", "%"),
+            f"{row['exposure']:.1f}% [{row['exposure_low']:.1f}%, {row['exposure_high']:.1f}%]",
+            f"{row['not_assessed']:.1f}%",
+            row["to_learn"] or "-",
         ]
-        for row in found.to_dicts()
+        for row in moves_table(landscape, setting, origin, comfort, language, most).to_dicts()
     ]
-    head = ["move to", "error fits", "similar", "pay", "time freed there [90%]", "to learn"]
+    head = ["move to", "error fits", "similar", "pay", "time freed there [90%]", "not assessed", "to learn"]
     given = landscape.analysis.assumptions
     return (
-        f"from {titles[origin]}; {version}; assumptions {given.name} {given.hash}\n\n{table(head, rows)}\n\n"
+        f"from {named}; {version}; assumptions {given.name} {given.hash}\n\n{table(head, rows)}\n\n"
         "error fits: how well the tasks' tolerance of error fits what you are comfortable answering for; "
         "similar: from -1 to 1, over skills and work activities"
     )
+
+
+def _number(value: float | None, form: str, unit: str = "") -> str:
+    return "-" if value is None else f"{value:{form}}{unit}"
 
 
 def feature_names(

@@ -40,6 +40,11 @@ class Costs(BaseModel):
         return self
 
     @property
+    def smallest_loss(self) -> float:
+        """L must be above this, else a model that is always wrong would be worth using."""
+        return (1 - self.attempt) / (1 - self.human_error)
+
+    @property
     def tolerance(self) -> float:
         """eps: the error rate at which machine alone costs as much as a person alone."""
         return (1 + self.human_error * self.loss - self.attempt) / self.loss

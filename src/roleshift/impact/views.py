@@ -1,26 +1,20 @@
 """Tables that a reader of one analysis asks for first, by role, in one language."""
 
-from typing import Literal
-
 import polars as pl
 
 from roleshift.impact.catalogue import bundled_capabilities
 from roleshift.impact.decision import DECISIONS
-from roleshift.impact.moves_page import feature_names
-from roleshift.impact.report import Words
+from roleshift.impact.report import Language, Words
 from roleshift.impact.roles import Analysis, role_table, task_table
-from roleshift.impact.setting import Setting
-from roleshift.impact.transitions import Comfort, Landscape, moves
 
-Language = Literal["en", "zh"]
 SHARES = ("automate", "augment", "human", "not_assessed")
 """The shares that make up a role; together they are 1."""
 PERCENT = 100
 
 
-def titled(frame: pl.DataFrame, language: Language) -> pl.Expr:
+def titled(language: Language) -> pl.Expr:
     """The title in the language, else the English one, of a frame with `title_en` and `title_zh`."""
-    return pl.coalesce(f"title_{language}", "title_en") if language != "en" else pl.col("title_en")
+    return pl.coalesce(f"title_{language}", "title_en")
 
 
 def worded(tasks: pl.DataFrame, language: Language) -> pl.DataFrame:
@@ -61,12 +55,12 @@ def closest_to_flipping(
     tasks = task_table(analysis).filter(pl.col("flip_to").is_not_null(), pl.col("success_observed").is_not_null())
     if role is not None:
         tasks = tasks.filter(pl.col("role_id") == role)
-    roles = analysis.work.roles.select("role_id", role=titled(analysis.work.roles, language))
+    roles = analysis.work.roles.select("role_id", role=titled(language))
     return (
         worded(tasks, language)
         .join(roles, on="role_id")
         .with_columns(
-            task=titled(tasks, language),
+            task=titled(language),
             missing=((pl.col("flip_at") - pl.col("success_observed")) * PERCENT).clip(0.0),
         )
         .sort("missing", pl.col("weight") * -1, "task_id")
@@ -84,7 +78,7 @@ def tasks_of_role(analysis: Analysis, role: str, language: Language) -> pl.DataF
     tasks = task_table(analysis).filter(pl.col("role_id") == role).sort("weight", descending=True)
     rates = ("weight", "success_lower", "success_observed", "tolerance", "flip_at")
     return worded(tasks, language).select(
-        titled(tasks, language).alias("task"),
+        titled(language).alias("task"),
         "decision",
         *(pl.col(name) * PERCENT for name in rates),
         "why",
@@ -95,11 +89,12 @@ def tasks_of_role(analysis: Analysis, role: str, language: Language) -> pl.DataF
 
 
 def ranked_roles(analysis: Analysis, measure: str, language: Language) -> pl.DataFrame:
-    """Every role by one measure in per cent, certified first, then expected with its 90% interval."""
+    """Every role (id and title) by one measure in per cent, certified first, then expected with its 90% interval."""
     roles = analysis.work.roles
     shares = role_table(analysis).filter(pl.col("measure") == measure).join(roles, on="role_id")
     return shares.sort("certified", "expected", "role_id", descending=[True, True, False]).select(
-        titled(shares, language).alias("role"),
+        "role_id",
+        titled(language).alias("role"),
         *(pl.col(name) * PERCENT for name in ("certified", "expected", "low", "high")),
     )
 
@@ -120,32 +115,4 @@ def evidence_table(analysis: Analysis, language: Language) -> pl.DataFrame:
             }
             for cell in (analysis.cells[key] for key in sorted(analysis.cells))
         ]
-    )
-
-
-def moves_table(
-    landscape: Landscape, setting: Setting, origin: str, comfort: Comfort, language: Language, most: int = 15
-) -> pl.DataFrame:
-    """Moves from a role, best first; similarity from -1 to 1, the other figures in per cent; what to learn."""
-    found = moves(landscape, origin, comfort, most=most)
-    features = landscape.profiles.features + (landscape.fallback.profiles.features if landscape.fallback else ())
-    names = feature_names(features, setting.archive, setting.work.activities, language)
-    roles = setting.work.roles.select("role_id", role=titled(setting.work.roles, language))
-    unknown = role_table(landscape.analysis).filter(pl.col("measure") == "not_assessed")
-    unknown = unknown.select("role_id", not_assessed=pl.col("certified") * PERCENT)
-    named = found.join(roles, on="role_id", maintain_order="left").join(unknown, on="role_id", maintain_order="left")
-    return named.select(
-        "role",
-        pl.col("tolerance_fit") * PERCENT,
-        "similarity",
-        pl.col("pay_change") * PERCENT,
-        pl.col("exposure") * PERCENT,
-        pl.col("exposure_low") * PERCENT,
-        pl.col("exposure_high") * PERCENT,
-        "not_assessed",
-        pl.col("missing")
-        .list.head(3)
-        .list.eval(pl.element().replace_strict(names, default=None))
-        .list.join("; ")
-        .alias("to_learn"),
     )
