@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -25,8 +24,7 @@ def draw_plots(root: Path) -> dict[str, Figure]:
         ("plots/finetune/learning_curve.json", learning_curve_figure),
     ):
         if (root / name).is_file():
-            with mpl.rc_context({"svg.hashsalt": "roleshift"}):  # the same run gives the same file
-                drawn[str(Path(name).with_suffix(".svg"))] = draw(read_json(root / name))
+            drawn[str(Path(name).with_suffix(".svg"))] = draw(read_json(root / name))
     return drawn
 
 
