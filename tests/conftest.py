@@ -14,9 +14,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
+    if call.excinfo and call.excinfo.errisinstance(pytest.skip.Exception) and item.config.getoption("--no-skips"):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped: {call.excinfo.value if call.excinfo else ''}"
+        report.longrepr = f"{item.nodeid} was skipped: {call.excinfo.value}"
     return report
 
 

@@ -61,6 +61,19 @@ def browser() -> Iterator[object]:
         started.close()
 
 
+SETTLED = """() => {
+  const app = document.querySelector('[data-testid=stApp]');
+  const done = app?.dataset.testScriptState === 'notRunning' && !document.querySelector('[data-testid=stSkeleton]');
+  window.settledSince = done ? (window.settledSince ?? Date.now()) : undefined;
+  return done && Date.now() - window.settledSince > 1000;
+}"""
+
+
+def settle(page) -> None:
+    """Wait until the script has ended and every element has been drawn for a second."""
+    page.wait_for_function(SETTLED, timeout=120_000)
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("name", PAGES)
 def test_each_page_opens_by_its_link_in_both_languages(address: str, browser, name: str, language: str) -> None:
@@ -68,11 +81,12 @@ def test_each_page_opens_by_its_link_in_both_languages(address: str, browser, na
 
     title = yaml.safe_load((REPOSITORY / f"dashboards/texts/{name}.yaml").read_text(encoding="utf-8"))["title"]
     for label, width in WIDTHS.items():
-        page = browser.new_page(viewport={"width": width, "height": 1000})
+        page = browser.new_page(viewport={"width": width, "height": 2600})
         page.goto(f"{address}/{name if name != 'overview' else ''}?lang={language}")
         page.get_by_role("heading", level=1, name=title[language]).wait_for(timeout=60_000)
-        page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')", timeout=60_000)
+        settle(page)
         assert page.get_by_test_id("stException").count() == 0
+        assert page.get_by_test_id("stAlertContentError").count() == 0
         overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert overflow <= 0, f"{overflow} px too wide at {width} px"
         if folder := os.environ.get("ROLESHIFT_SCREENSHOTS"):
@@ -81,11 +95,15 @@ def test_each_page_opens_by_its_link_in_both_languages(address: str, browser, na
 
 
 def test_a_figure_is_followed_to_its_items(address: str, browser) -> None:
+    from playwright.sync_api import expect
+
     page = browser.new_page(viewport={"width": 1400, "height": 1200})
     page.goto(f"{address}/compare?systems=torch-bf16%7Connx-int8")
     page.get_by_role("heading", name="Items that differ most").wait_for(timeout=60_000)
+    settle(page)
     item = page.get_by_test_id("stExpander").last
     item.locator("summary").click()
-    item.get_by_text("onnx-int8", exact=True).wait_for(timeout=20_000)
-    item.get_by_text("torch-bf16", exact=True).wait_for(timeout=20_000)
-    page.close()
+    for name in ("onnx-int8", "torch-bf16"):
+        expect(item.get_by_text(name, exact=True)).to_be_visible(timeout=20_000)
+    left_out = item.get_by_text("This text is not in the committed copy.")
+    expect(item.get_by_test_id("stCode").or_(left_out)).to_have_count(2, timeout=20_000)
