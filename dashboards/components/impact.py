@@ -10,10 +10,10 @@ from components.run import params_of
 from components.versions import versions_of
 from roleshift.impact.assumptions import Assumptions
 from roleshift.impact.catalogue import bundled_roles
+from roleshift.impact.report import Language
 from roleshift.impact.roles import Analysis, analyse
 from roleshift.impact.setting import Setting, open_setting
 from roleshift.impact.titles import Titles
-from roleshift.impact.views import Language
 from roleshift.project import Project
 from roleshift.registry.impact_evidence import Assessed, assess
 
@@ -24,18 +24,21 @@ def reading_language() -> Language:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _setting(root: str, params_changed: int) -> Setting:
+def _setting(root: str, changed: tuple[int, ...]) -> Setting:
     project = Project.discover(Path(root))
     params = params_of(project)
     return open_setting(params.impact, params.seed, project.source_path)
 
 
 def setting_of(project: Project) -> Setting:
-    """Roles, tasks and assumptions; read again when params.yaml changes."""
-    return _setting(str(project.root), (project.root / "params.yaml").stat().st_mtime_ns)
+    """Roles, tasks and assumptions; read again when params.yaml or a file that it names changes."""
+    given = params_of(project).impact
+    named = [project.source_path(path) for path in (given.assumptions, given.onet, given.wages, given.roles) if path]
+    files = [project.root / "params.yaml", *(path for path in named if path.exists())]
+    return _setting(str(project.root), tuple(path.stat().st_mtime_ns for path in files))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, ttl=30, show_spinner=False)  # evidence can be attached to a version later
 def _assessed(root: str, word: str | None, run_changed: int) -> Assessed:
     project = Project.discover(Path(root))
     return assess(project, params_of(project), word)
@@ -51,7 +54,7 @@ def choose_version(project: Project, folder: Path, t: Texts) -> Assessed:
     return _assessed(str(project.root), word, changed)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)  # with all of O*NET each holds some 60 MB of draws
 def _analysis(_setting: Setting, _assessed: Assessed, _given: Assumptions, key: tuple[str, ...]) -> Analysis:
     return analyse(_setting.work, _assessed.cells, _given)
 

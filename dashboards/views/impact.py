@@ -1,5 +1,7 @@
 """What the version means for a job: what is closest to changing, the role's composition, its tasks."""
 
+import math
+
 import altair as alt
 import polars as pl
 import streamlit as st
@@ -30,9 +32,10 @@ def choose_assumptions(default: Assumptions) -> Assumptions:
     with st.expander(t("assumptions")):
         st.caption(t("assumptions_explained", name=default.name, hash=default.hash))
         for name in CLASSES:
-            losses = default.costs[name].model_dump(by_alias=True)
-            value = st.slider(t(f"loss_{name}"), 0.0, 10 * losses["L"], float(losses["L"]), key=f"loss-{name}")
-            if value != losses["L"]:
+            loss = default.costs[name].loss
+            least = math.floor(10 * default.costs[name].smallest_loss + 1) / 10  # the next tenth above the bound
+            value = st.slider(t(f"loss_{name}"), least, 10 * loss, loss, 0.1, key=f"loss-{name}")
+            if value != loss:
                 changed[name] = {"L": value}
     if not changed:
         return default
@@ -101,7 +104,7 @@ st.download_button(
 
 st.subheader(t("ranking"))
 measure = st.selectbox(t("ranked_by"), ["time_freed", *SHARES], format_func=lambda name: t(str(name)), key="measure")
-table(ranked_roles(analysis, measure, reading_language()), "roles")
+table(ranked_roles(analysis, measure, reading_language()).drop("role_id"), "roles")
 
 st.subheader(t("evidence"))
 st.caption(t("evidence_explained", version=assessed.name, name=given.name, hash=given.hash))

@@ -42,3 +42,15 @@ def test_a_link_carries_the_selection_and_differences_are_of_the_others_from_the
     assert app.multiselect[0].value == ["torch-bf16", "onnx-int8"]
     differences = app.dataframe[-1].value
     assert set(differences["system"]) == {"onnx-int8"}
+
+
+@pytest.mark.parametrize("end", ["min", "max"])
+def test_every_position_of_the_cost_sliders_is_a_valid_assumption_set(clone: Path, end: str) -> None:
+    app = opened("impact")
+    assert len(app.slider) == 4
+    for slider in app.slider:
+        slider.set_value(getattr(slider, end))
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert any("sliders (" in caption.value for caption in app.caption)
