@@ -241,7 +241,7 @@ def test_an_experiment_in_a_temporary_copy_registers_and_moves_no_alias(tmp_path
 def test_killed_in_the_middle_of_each_stage_it_completes_with_the_same_outputs(
     first_run: tuple[Path, str], tmp_path: Path
 ) -> None:
-    checkout = make_checkout(tmp_path)
+    checkout = make_checkout(tmp_path, merge_params(TINY, USERS_TASKS))
     for stage in STAGES:
         command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
         process = subprocess.Popen(
