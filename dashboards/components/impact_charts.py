@@ -66,10 +66,10 @@ def demand_chart(cells: pl.DataFrame, names: dict[str, str]) -> alt.LayerChart:
         "time_needed:Q",
         title=names["needed"],
         scale=alt.Scale(domain=[0, 100], range=[8, 200]),
-        legend=alt.Legend(orient="top", values=[25, 100]),
+        legend=alt.Legend(orient="bottom", values=[25, 100]),
     )
     base = alt.Chart(cells).encode(
-        x=alt.X("capability:N", title=None, axis=alt.Axis(orient="top", labelAngle=-60, labelOverlap=False)),
+        x=alt.X("capability:N", title=None, axis=alt.Axis(orient="top", labelAngle=-90, labelOverlap=False)),
         y=alt.Y("role:N", title=None, axis=alt.Axis(labelLimit=140, labelOverlap=False)),
         size=size,
         tooltip=[

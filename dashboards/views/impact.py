@@ -57,7 +57,7 @@ def show_role(analysis: Analysis, role: str) -> None:
     table(tasks_of_role(analysis, role, language), "tasks", parquet=True)
     st.subheader(t("scenario"))
     found = shrinking_role(analysis, role)
-    st.write(t("scenario_text", **{name: f"{value:+.2f}" for name, value in found.items() if name != "not_assessed"}))
+    st.write(t("scenario_text", **{name: f"{round(value, 2) + 0.0:+.2f}" for name, value in found.items()}))
     st.caption(t("scenario_explained", not_assessed=f"{found['not_assessed']:.0f}"))
 
 
@@ -95,7 +95,8 @@ def show_catalogue(analysis: Analysis) -> None:
     st.subheader(t("emerging"))
     appearing = emerging_hours(analysis, language)
     st.caption(t("emerging_explained", unknown=appearing.unknown, roles=appearing.roles))
-    st.altair_chart(hours_chart(appearing.table, title=t("emerging_chart"), axis=t("hours")), width="stretch")
+    sized = appearing.table.drop_nulls("hours")
+    st.altair_chart(hours_chart(sized, title=t("emerging_chart"), axis=t("hours")), width="stretch")
     table(appearing.table, "emerging", parquet=True)
 
 

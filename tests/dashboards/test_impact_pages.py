@@ -82,7 +82,9 @@ def test_a_search_without_any_hit_says_so_and_shows_its_text_as_text(clone: Path
     assert len(box(app, "role").options) > 60
 
 
-def test_a_slider_is_computed_at_once_and_the_set_is_saved_under_a_name_that_stays_its_own(clone: Path, on_loopback: None) -> None:
+def test_a_slider_is_computed_at_once_and_the_set_is_saved_under_a_name_that_stays_its_own(
+    clone: Path, on_loopback: None
+) -> None:
     app = opened("impact")
     plain = headed(app, "needed", "missing")["needed"].tolist()
     slider(app, "How often a person gets it wrong").set_value(0.3)
@@ -145,14 +147,11 @@ def test_the_scenario_follows_the_elasticity(clone: Path) -> None:
     def scenario(app: AppTest) -> str:
         return next(element.value for element in app.markdown if "labour changes by" in element.value)
 
-    app = opened("impact", role="copywriter")
+    app = opened("impact", role="executive-assistant")  # one of the few whose expected time freed is not 0
     slider(app, "Demand elasticity").set_value(0.0)
     first = scenario(healthy(app.run()))
     slider(app, "Demand elasticity").set_value(3.0)
-    second = scenario(healthy(app.run()))
-    freed = headed(app, "role", "certified")
-    assert freed.shape[0] > 60
-    assert first != second or freed["expected"].max() == 0
+    assert scenario(healthy(app.run())) != first
 
 
 def test_careers_sets_two_jobs_side_by_side_and_says_what_is_unknown(clone: Path) -> None:

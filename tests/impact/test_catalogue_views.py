@@ -107,6 +107,9 @@ def test_new_work_has_hours_and_review_is_unknown_without_head_counts(two_roles:
     nobody = emerging_hours(analysed(work(MATRIX, [task("a1", "a", ["4.A.1.a.1.I02"])])), "zh")
     assert nobody.unknown == nobody.roles == 1
     assert nobody.table["review"].null_count() == nobody.table.height
+    reviewer = nobody.table.filter(pl.col("emerging_role") == "生成内容审核员").row(0, named=True)
+    assert reviewer["hours"] is None, "its work is reviewing alone, and unknown is never 0"
+    assert reviewer["full_time"] is None
     assert nobody.table["emerging_role"].str.contains(r"[\u4e00-\u9fff]").all()
 
 

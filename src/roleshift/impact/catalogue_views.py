@@ -38,7 +38,7 @@ def shrinking_role(analysis: Analysis, role: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Emerging:
-    """`table`: hours a year per emerging role and driver, null where no head-count is known.
+    """`table`: hours a year per emerging role and driver, null where they rest on head-counts and none is known.
 
     `unknown` of `roles` roles have no head-count: their review and curation is in no figure.
     """
@@ -58,8 +58,15 @@ def emerging_hours(analysis: Analysis, language: Language) -> Emerging:
         (pl.lit(None, dtype=pl.Float64) if nobody and name in HEAD_COUNTED else pl.col(name)).alias(name)
         for name in DRIVERS
     ]
-    table = found.roles.sort("hours", "emerging_role", descending=[True, False]).select(
-        pl.col("emerging_role").replace_strict(names), *drivers, "hours", "full_time"
+    unsized = [entry.id for entry in entries if nobody and all(part.driver in HEAD_COUNTED for part in entry.drivers)]
+    sizes = (
+        pl.when(~pl.col("emerging_role").is_in(unsized)).then(pl.col(name)).alias(name)
+        for name in ("hours", "full_time")
+    )
+    table = (
+        found.roles.with_columns(sizes)
+        .sort("hours", "emerging_role", descending=[True, False], nulls_last=True)
+        .select(pl.col("emerging_role").replace_strict(names), *drivers, "hours", "full_time")
     )
     return Emerging(table, len(found.unknown), roles)
 
