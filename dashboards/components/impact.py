@@ -5,17 +5,19 @@ from typing import cast
 
 import streamlit as st
 
-from components.language import Texts, language
+from components.language import Texts, language, texts
 from components.run import params_of
+from components.safe import literal
 from components.versions import versions_of
 from roleshift.impact.assumptions import Assumptions
 from roleshift.impact.catalogue import bundled_roles
 from roleshift.impact.report import Language
-from roleshift.impact.roles import Analysis, analyse
+from roleshift.impact.roles import Analysis, analyse, analyse_pair
 from roleshift.impact.setting import Setting, open_setting
 from roleshift.impact.titles import Titles
+from roleshift.impact.versions import Difference, difference
 from roleshift.project import Project
-from roleshift.registry.impact_evidence import Assessed, assess
+from roleshift.registry.impact_evidence import Assessed, assess, systems_of_run
 
 
 def reading_language() -> Language:
@@ -50,8 +52,39 @@ def choose_version(project: Project, folder: Path, t: Texts) -> Assessed:
     word = st.selectbox(
         t("version"), [None, *numbers], format_func=lambda number: t("this_run") if number is None else number
     )
-    changed = (folder / "metrics/evaluate.json").stat().st_mtime_ns
-    return _assessed(str(project.root), word, changed)
+    return _read(project, folder, word)
+
+
+def choose_other(project: Project, folder: Path, t: Texts) -> tuple[str, Assessed] | None:
+    """Another version, or another system of the shown run, to hold the first against; with its name."""
+    words = systems_of_run(folder) | {
+        f"{t('version')} {version.number}": str(version.number) for version in versions_of(project)
+    }
+    name = st.selectbox(t("other"), [None, *words], format_func=lambda n: t("choose") if n is None else n, key="other")
+    return (name, _read(project, folder, words[name])) if name else None
+
+
+def _read(project: Project, folder: Path, word: str | None) -> Assessed:
+    return _assessed(str(project.root), word, (folder / "metrics/evaluate.json").stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _difference(
+    _setting: Setting, _first: Assessed, _second: Assessed, _given: Assumptions, key: tuple[str, ...]
+) -> Difference:
+    one, two, paired = analyse_pair(_setting.work, _first.cells, _second.cells, _given)
+    return difference(one, two, paired.pairing)
+
+
+def difference_of(setting: Setting, first: Assessed, second: Assessed, given: Assumptions) -> Difference:
+    """Second minus first on joint draws, under the set without its what-if levels."""
+    given = given.measured_only()
+    return _difference(setting, first, second, given, (*_evidence(first), *_evidence(second), given.hash))
+
+
+def _evidence(assessed: Assessed) -> tuple[str, ...]:
+    cells = repr([(key, cell.evidence_hash, cell.reviewed) for key, cell in sorted(assessed.cells.items())])
+    return (assessed.model_id, assessed.variant, cells)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)  # with all of O*NET each holds some 60 MB of draws
@@ -61,19 +94,28 @@ def _analysis(_setting: Setting, _assessed: Assessed, _given: Assumptions, key: 
 
 def analysis_of(setting: Setting, assessed: Assessed, given: Assumptions) -> Analysis:
     """The analysis under an assumption set; computed once for each."""
-    evidence = repr(sorted(assessed.cells.items()))
-    roles = str(setting.work.roles.height)
-    return _analysis(setting, assessed, given, (assessed.model_id, assessed.variant, evidence, roles, given.hash))
+    return _analysis(setting, assessed, given, (*_evidence(assessed), str(setting.work.roles.height), given.hash))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _titles(_setting: Setting, key: str) -> Titles:
+    return Titles.of(_setting.work, [*bundled_roles(), *_setting.own], _setting.archive)
 
 
 def choose_role(setting: Setting, label: str, key: str) -> str:
-    """A role by typing a part of its English or Chinese title; the link carries it."""
-    shown = Titles.of(setting.work, [*bundled_roles(), *setting.own], setting.archive).shown
-    roles = sorted(shown, key=shown.__getitem__)
+    """A role by a search for any of its names, English or Chinese, misspelt ones too; the link carries the role."""
+    t = texts("search")
+    titles = _titles(setting, str(setting.work.roles["role_id"].to_list()))
+    every = sorted(titles.shown, key=titles.shown.__getitem__)
+    wanted = st.text_input(t("search"), key=f"{key}-search", placeholder=t("example")).strip()
+    found = titles.found(wanted) if wanted else every
+    if not found:
+        st.caption(t("nothing", wanted=literal(wanted)))
+        found = every
     asked = st.query_params.get(key, "")
-    if key not in st.session_state:
-        st.session_state[key] = asked if asked in shown else roles[0]
-    role = st.selectbox(label, roles, format_func=shown.__getitem__, key=key)
+    before = st.session_state.get(key, asked)
+    st.session_state[key] = before if before in found else found[0]
+    role = st.selectbox(label, found, format_func=titles.shown.__getitem__, key=key)
     if st.query_params.get(key) != role:
         st.query_params[key] = role
     return role

@@ -1,5 +1,7 @@
 """A table with its download."""
 
+from io import BytesIO
+
 import polars as pl
 import streamlit as st
 
@@ -18,7 +20,21 @@ def download(frame: pl.DataFrame, name: str) -> None:
     )
 
 
-def table(frame: pl.DataFrame, name: str) -> None:
+def download_parquet(frame: pl.DataFrame, name: str) -> None:
+    """A button that saves the table as `name`.parquet, with the columns' types."""
+    held = BytesIO()
+    frame.write_parquet(held)
+    st.download_button(
+        texts("shell")("download_parquet"),
+        held.getvalue(),
+        f"{name}.parquet",
+        "application/vnd.apache.parquet",
+        key=f"parquet-{name}",
+        icon=":material/download:",
+    )
+
+
+def table(frame: pl.DataFrame, name: str, *, parquet: bool = False) -> None:
     """The table over the whole width under translated headings, and its download under the columns' own names."""
     headings = {column: entry[language()] for column, entry in catalogue("columns").items() if column in frame.columns}
     columns = {
@@ -29,3 +45,5 @@ def table(frame: pl.DataFrame, name: str) -> None:
     }
     st.dataframe(frame, hide_index=True, width="stretch", column_config=columns)
     download(frame, name)
+    if parquet:
+        download_parquet(frame, name)

@@ -17,7 +17,7 @@ SHOWN = 3  # of the gaps
 def moves_table(
     landscape: Landscape, setting: Setting, origin: str, comfort: Comfort, language: Language, most: int = 15
 ) -> pl.DataFrame:
-    """Moves from a role, best first; similarity from -1 to 1, the other figures in per cent; what to learn."""
+    """Moves from a role, best first; similarity from -1 to 1, education in levels, the rest in per cent."""
     found = moves(landscape, origin, comfort, most=most)
     features = landscape.profiles.features + (landscape.fallback.profiles.features if landscape.fallback else ())
     names = feature_names(features, setting.archive, setting.work.activities, language)
@@ -30,6 +30,7 @@ def moves_table(
         pl.col("tolerance_fit") * PERCENT,
         "similarity",
         pl.col("pay_change") * PERCENT,
+        "education_change",
         pl.col("exposure") * PERCENT,
         pl.col("exposure_low") * PERCENT,
         pl.col("exposure_high") * PERCENT,

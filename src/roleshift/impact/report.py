@@ -40,7 +40,11 @@ class Words:
 
     def __call__(self, key: str, **names: object) -> str:
         """A text with its names filled in, escaped for HTML."""
-        return escape(self.texts[key][self.language].format(**names))
+        return escape(self.plain(key, **names))
+
+    def plain(self, key: str, **names: object) -> str:
+        """The same, not escaped."""
+        return self.texts[key][self.language].format(**names)
 
     def title(self, row: Mapping[str, Any]) -> str:
         """A role's or task's title; the English one where there is no other."""
@@ -163,16 +167,23 @@ def _assumed(analysis: Analysis, words: Words) -> str:
     return f"<h2>{words('assumptions')}</h2><p>{words('assumptions_note')}</p>{_rows(head, rows)}"
 
 
-def _sources(analysis: Analysis, setting: Setting, words: Words) -> str:
+def source_lines(analysis: Analysis, setting: Setting, words: Words) -> list[str]:
+    """Where jobs, tasks, employment and pay come from and what they cover, a sentence each."""
     name, wages = setting.sources["roles"], setting.sources.get("wages")
-    lines = [words("roles_from", name=name, roles=analysis.work.roles.height, tasks=analysis.work.tasks.height)]
+    lines = [words.plain("roles_from", name=name, roles=analysis.work.roles.height, tasks=analysis.work.tasks.height)]
     if wages:
-        lines.append(words("employment", matched=wages["matched_roles"], share=percent(wages["employment_share"])))
+        share = percent(wages["employment_share"])
+        lines.append(words.plain("employment", matched=wages["matched_roles"], share=share))
     else:
-        lines.append(words("no_employment"))
+        lines.append(words.plain("no_employment"))
     if "onet" in setting.sources:
-        lines += [escape(f"{table}: {text}") for table, text in setting.sources["onet"]["absent"].items()]
-        lines.append(escape(setting.sources["attribution"]))
+        lines += [f"{table}: {text}" for table, text in setting.sources["onet"]["absent"].items()]
+        lines.append(setting.sources["attribution"])
     else:
-        lines.append(words("weights_note"))
-    return f"<h2>{words('sources')}</h2>" + "".join(f"<p>{line}</p>" for line in lines)
+        lines.append(words.plain("weights_note"))
+    return lines
+
+
+def _sources(analysis: Analysis, setting: Setting, words: Words) -> str:
+    lines = source_lines(analysis, setting, words)
+    return f"<h2>{words('sources')}</h2>" + "".join(f"<p>{escape(line)}</p>" for line in lines)

@@ -60,6 +60,11 @@ class Titles:
         told = f"; near it are {self._list([role for role, _ in near])}" if near else ""
         raise RoleShiftError(f"no role {wanted!r}{told}; `roleshift impact top` lists roles")
 
+    def found(self, wanted: str) -> list[str]:
+        """The roles that a search lists: those of just this name, then those of names like it, best first."""
+        word = plain(wanted)
+        return list(dict.fromkeys([*self.names.get(word, ()), *(role for role, _ in self.near(word))]))
+
     def near(self, word: str) -> list[tuple[str, float]]:
         """The roles whose names are most like `word`, with the likeness in [0, 1], best first."""
         best: dict[str, float] = {}

@@ -4,8 +4,9 @@ import polars as pl
 
 from roleshift.impact.catalogue import bundled_capabilities
 from roleshift.impact.decision import DECISIONS
+from roleshift.impact.demands import demands
 from roleshift.impact.report import Language, Words
-from roleshift.impact.roles import Analysis, role_table, task_table
+from roleshift.impact.roles import MEASURES, Analysis, role_table, task_table
 
 SHARES = ("automate", "augment", "human", "not_assessed")
 """The shares that make up a role; together they are 1."""
@@ -101,18 +102,66 @@ def ranked_roles(analysis: Analysis, measure: str, language: Language) -> pl.Dat
 
 def evidence_table(analysis: Analysis, language: Language) -> pl.DataFrame:
     """What was measured: a row per capability and domain, rates in per cent."""
-    names = {key: getattr(entry.name, language) for key, entry in bundled_capabilities().items()}
+    words = Words(language)
     return pl.DataFrame(
         [
             {
-                "capability": names[cell.capability],
-                "domain": cell.domain,
+                "capability": words.capabilities[cell.capability],
+                "domain": words.domains.get(cell.domain, cell.domain),
                 "items": cell.items,
                 "observed": cell.observed * PERCENT,
                 "lower": cell.lower * PERCENT,
-                "grade": cell.grade,
-                "origin": ", ".join(cell.origins),
+                "grade": words.plain(cell.grade),
+                "origin": ", ".join(
+                    words.plain("measured") if name == "measured" else words.plain("imported", name=name)
+                    for name in cell.origins
+                ),
             }
             for cell in (analysis.cells[key] for key in sorted(analysis.cells))
         ]
+    )
+
+
+def assumed_shares(analysis: Analysis, role: str) -> pl.DataFrame:
+    """What the role's shares would be under the set's what-if levels, in per cent; empty without any.
+
+    The 90% interval is that of the measured capabilities alone: an assumed level has none.
+    """
+    table = role_table(analysis).filter(pl.col("role_id") == role, pl.col("measure").is_in([*SHARES, "time_freed"]))
+    if not analysis.assumed:
+        table = table.clear().with_columns(assumed=0.0, assumed_low=0.0, assumed_high=0.0)
+    names = {"value": "assumed", "low": "assumed_low", "high": "assumed_high"}
+    return table.select(share="measure", **{key: pl.col(name) * PERCENT for key, name in names.items()})
+
+
+def demand_map(analysis: Analysis, language: Language) -> pl.DataFrame:
+    """`demands` with names in the language, in per cent; the shares of time are `time_needed` and so on."""
+    names = {key: getattr(entry.name, language) for key, entry in bundled_capabilities().items()}
+    roles = analysis.work.roles.select("role_id", role=titled(language))
+    named = demands(analysis).join(roles, on="role_id", maintain_order="left")
+    return named.select(
+        "role",
+        pl.col("capability").replace_strict(names),
+        *((pl.col(name) * PERCENT).alias(f"time_{name}") for name in ("needed", "measured", "transferred")),
+        *(pl.col(name) * PERCENT for name in ("lower", "observed")),
+    )
+
+
+def side_by_side(analysis: Analysis, roles: tuple[str, str], language: Language) -> pl.DataFrame:
+    """Both roles' shares and time freed in per cent: measure, role, certified, value (expected), low, high (90%)."""
+    names = analysis.work.roles.select("role_id", role=titled(language))
+    shown = [name for name in MEASURES if name in (*SHARES, "time_freed")]
+    table = role_table(analysis).filter(pl.col("measure").is_in(shown))
+    parts = [table.filter(pl.col("role_id") == role) for role in roles]
+    return (
+        pl.concat(parts)
+        .join(names, on="role_id", maintain_order="left")
+        .select(
+            "measure",
+            "role",
+            pl.col("certified") * PERCENT,
+            value=pl.col("expected") * PERCENT,
+            low=pl.col("low") * PERCENT,
+            high=pl.col("high") * PERCENT,
+        )
     )

@@ -64,6 +64,21 @@ def assess(project: Project, params: Params, word: str | None) -> Assessed:
     return _assessed(f"version {version.number} ({version.variant})", side, tasks)
 
 
+def systems_of_run(folder: Path) -> dict[str, str]:
+    """The words by which `assess` finds each measured system of a run, by its variant's name."""
+    found: dict[str, str] = {}
+    for part in ("candidate", "baseline"):
+        place = folder / "evidence" / part
+        if (place / "items.parquet").is_file():
+            items = pl.scan_parquet(place / "items.parquet").filter(
+                pl.col("shots") == 0, pl.col("split") == "test", pl.col("perturbation") == "none"
+            )
+            for variant in items.select(pl.col("variant").unique().sort()).collect()["variant"]:
+                if not variant.startswith("floor-") and not variant.endswith("-likelihood"):
+                    found.setdefault(variant, f"{place}:{variant}")
+    return found
+
+
 def _assessed(name: str, side: Side, tasks: Mapping[str, TaskDefinition]) -> Assessed:
     variant, model_id = side.items["variant"][0], side.items["model_id"][0]
     cells = measured_cells(side.items, side.scores, tasks, variant=variant, model_id=model_id)
