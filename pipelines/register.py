@@ -3,6 +3,7 @@
 import os
 
 from roleshift.files import read_json, write_json
+from roleshift.registry.deciding import decide
 from roleshift.registry.manifest import read_made
 from roleshift.registry.registering import register, summary
 from roleshift.registry.results import result_table
@@ -32,6 +33,11 @@ def run(stage: Stage) -> None:
     for version in (registered.base, registered.tuned):
         aliases = "".join(f" @{alias}" for alias in version.aliases)
         print(f"{name} version {version.number}{aliases}: {version.kind}, {version.variant}, model {version.model_id}")
+    verdict = decide(tracking, params, registered, move=experiment is None)
+    if verdict is not None:
+        print(f"gate of version {verdict.version}: {verdict.summary}")
+        for rule in verdict.rules:
+            print(f"  {rule.state:14}  {rule.name}: {rule.figure}")
     print(f"pipeline run {registered.pipeline_run}, training run {registered.training_run}")
     print(f"\n{result_table(read_json(stage.root / 'metrics/evaluate.json'))}")
     print("\ndashboard: make dashboard\nMLflow:    make mlflow")

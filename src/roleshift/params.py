@@ -249,11 +249,24 @@ class ImpactParams(Section):
     roles: str | None = None
 
 
+class GateParams(Section):
+    """What a version must show before it becomes champion."""
+
+    margin: float = Field(gt=0, lt=1)
+    better_on: int = Field(ge=0)
+    regressed_slices: int = Field(ge=0)
+    robustness_drop: Share
+    leak_share: Share
+    tokens_per_second: float | None = Field(gt=0, default=None)
+
+
 class RegistryParams(Section):
-    """Names in the MLflow registry."""
+    """Names in the MLflow registry, and who may change the champion."""
 
     model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     experiment: str = Field(min_length=1)
+    promote: Literal["manual", "automatic"] = "manual"
+    approvers: tuple[str, ...] | None = None
 
 
 class Params(Section):
@@ -271,6 +284,7 @@ class Params(Section):
     generation: GenerationParams
     evaluation: EvaluationParams
     impact: ImpactParams
+    gate: GateParams
     registry: RegistryParams
 
     @model_validator(mode="after")

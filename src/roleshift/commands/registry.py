@@ -1,0 +1,189 @@
+"""Commands over the registry: gate, promote, rollback, history, retire, reconcile, lineage."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from roleshift.project import Project
+
+if TYPE_CHECKING:
+    from roleshift.params import Params
+    from roleshift.registry.gate import Verdict
+    from roleshift.registry.tracking import Tracking
+
+VersionArgument = Annotated[str, typer.Argument(help="A version's number, alias, or the beginning of an id.")]
+Reason = Annotated[str | None, typer.Option(help="Why; it is recorded.")]
+Waive = Annotated[list[str] | None, typer.Option(help="Accept this rule's failure; needs --reason.")]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The project's params and its tracking store."""
+
+    params: "Params"
+    tracking: "Tracking"
+
+    @property
+    def name(self) -> str:
+        """The registered model."""
+        return self.params.registry.model_name
+
+    @classmethod
+    def here(cls) -> "Opened":
+        """Those of the project around the working folder."""
+        from roleshift.params import load_params
+        from roleshift.registry.tracking import open_tracking
+
+        project = Project.discover()
+        params = load_params(project.root / "params.yaml")
+        home = project.root if project.is_run else project.home
+        return cls(params, open_tracking(project.tracking_uri, home, params.registry.experiment))
+
+    def approver(self) -> str:
+        """Who acts, if they may."""
+        from roleshift.registry.promotion import require_approver
+
+        return require_approver(self.params.registry.approvers)
+
+
+def gate(version: VersionArgument, waive: Waive = None, reason: Reason = None,
+         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:  # fmt: skip
+    """Apply the gate's rules to a version's stored evidence; exit 1 when one fails."""
+    verdict = _gate(Opened.here(), version, waive, reason)
+    print(json.dumps(asdict(verdict), ensure_ascii=False, indent=2) if as_json else _lines(verdict))
+    raise typer.Exit(not verdict.passed)
+
+
+def promote(version: VersionArgument,
+            expect: Annotated[str | None, typer.Option(help="The champion you decided against: a number, or none.")]
+            = None,
+            waive: Waive = None, reason: Reason = None) -> None:  # fmt: skip
+    """Make a version the champion, if it passes the gate and nobody promoted another one meanwhile."""
+    from roleshift.errors import RoleShiftError
+    from roleshift.registry import promotion
+    from roleshift.registry.versions import resolve
+
+    opened = Opened.here()
+    who = opened.approver()
+    expected = promotion.standing(opened.tracking, opened.name).alias
+    if expect is not None:
+        if expect != "none" and not expect.isdigit():
+            raise RoleShiftError(f"--expect must be a version's number or none (found {expect!r})")
+        expected = None if expect == "none" else int(expect)
+    verdict = _gate(opened, version, waive, reason)
+    print(_lines(verdict))
+    found = resolve(opened.tracking, opened.name, version)
+    entry = promotion.promote(opened.tracking, found, verdict, expected=expected, who=who, reason=reason)
+    print(
+        f"\nversion {found.number} is champion"
+        + (" already" if entry is None else f" (was {entry.version_from or 'none'})")
+    )
+
+
+def rollback(reason: Annotated[str, typer.Option(help="Why; it is recorded.")]) -> None:
+    """Go back to the last version that was champion before and is still intact."""
+    from roleshift.registry import promotion
+
+    opened = Opened.here()
+    entry = promotion.rollback(opened.tracking, opened.name, who=opened.approver(), reason=reason)
+    print(f"version {entry.version_to} is champion again (was {entry.version_from})")
+
+
+def retire(version: VersionArgument, reason: Annotated[str, typer.Option(help="Why; it is recorded.")]) -> None:
+    """Take a version out of use."""
+    from roleshift.registry import promotion
+    from roleshift.registry.versions import resolve
+
+    opened = Opened.here()
+    found = resolve(opened.tracking, opened.name, version)
+    promotion.retire(opened.tracking, found, who=opened.approver(), reason=reason)
+    print(f"version {found.number} is retired")
+
+
+def reconcile(accept: Annotated[bool, typer.Option(help="Take the alias's version into the log.")] = False,
+              reason: Reason = None) -> None:  # fmt: skip
+    """Bring the alias champion and the audit log together where the alias was moved by other means."""
+    from roleshift.registry import promotion
+
+    opened = Opened.here()
+    promotion.reconcile(opened.tracking, opened.name, accept=accept, who=opened.approver(), reason=reason)
+    now = promotion.standing(opened.tracking, opened.name)
+    print(f"champion: {'none' if now.alias is None else f'version {now.alias}'}, as the audit log says")
+
+
+def history(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Every change of the champion, oldest first; the chain of hashes is checked."""
+    from roleshift.impact.text import table
+    from roleshift.registry import promotion
+
+    opened = Opened.here()
+    now = promotion.standing(opened.tracking, opened.name)
+    if as_json:
+        print(json.dumps([asdict(entry) for entry in now.entries], ensure_ascii=False, indent=2))
+        return
+    rows = [
+        [str(entry.sequence), entry.time, entry.who, entry.kind, str(entry.version_from or "-"),
+         str(entry.version_to or "-"), entry.gate or "-", entry.reason or "-"]
+        for entry in now.entries
+    ]  # fmt: skip
+    print(table(["#", "time", "who", "what", "from", "to", "gate", "reason"], rows) if rows else "no change yet")
+    print(f"\nchampion: {'none' if now.alias is None else f'version {now.alias}'}")
+    if now.drift is not None:
+        print(f"drift: {now.drift}")
+
+
+def lineage(version: VersionArgument,
+            verify: Annotated[bool, typer.Option("--verify", help="Hash every artifact again.")] = False,
+            ) -> None:  # fmt: skip
+    """From what a version was made: runs, commit, data, params, evidence; --verify checks the files."""
+    import tempfile
+    from pathlib import Path
+
+    from roleshift.registry import promotion
+    from roleshift.registry.registering import TRAINING
+    from roleshift.registry.versions import download_manifest, resolve
+
+    opened = Opened.here()
+    found = resolve(opened.tracking, opened.name, version)
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = download_manifest(opened.tracking, found, Path(folder))
+    run = opened.tracking.client.get_run(found.evidence_run) if found.evidence_run else None
+    chain = {
+        "version": found.number, "kind": found.kind, "variant": found.variant, "aliases": list(found.aliases),
+        "model_id": found.model_id, "content_id": found.content_id,
+        "pipeline run": found.evidence_run, "training run": run.data.tags.get(TRAINING) if run else None,
+        **{key: manifest.get(key) for key in ("user", "git", "dvc", "base", "data", "evidence", "metrics")},
+    }  # fmt: skip
+    print(json.dumps(chain, ensure_ascii=False, indent=2))
+    if verify:
+        print(f"{promotion.verify(opened.tracking, found)} files hashed: all as registered")
+
+
+def _gate(opened: Opened, version: str, waive: list[str] | None, reason: str | None) -> "Verdict":
+    from roleshift.errors import RoleShiftError
+    from roleshift.registry import promotion
+    from roleshift.registry.gate import run_gate
+    from roleshift.registry.versions import resolve
+
+    waived: dict[str, str] = {}
+    who = ""
+    if waive:
+        if not (reason or "").strip():
+            raise RoleShiftError("--waive needs --reason TEXT")
+        who = opened.approver()
+        waived = dict.fromkeys(waive, f"{reason} ({who})")
+    found = resolve(opened.tracking, opened.name, version)
+    verdict = run_gate(opened.tracking, opened.params, found, waived)
+    used = [rule.name for rule in verdict.rules if rule.state == "waived"]
+    if used:
+        log = promotion.audit_log(opened.tracking, opened.name)
+        log.append("waive", who=who, after=log.entries(), version_from=found.number, gate=verdict.summary,
+                   evidence=found.evidence_run, reason=f"{', '.join(used)}: {reason}")  # fmt: skip
+    return verdict
+
+
+def _lines(verdict: "Verdict") -> str:
+    head = f"gate of version {verdict.version}: {verdict.summary}"
+    return "\n".join([head, *(f"  {rule.state:14}  {rule.name}: {rule.figure}" for rule in verdict.rules)])

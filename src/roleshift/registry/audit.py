@@ -1,0 +1,163 @@
+"""The audit log: every change of a champion, append-only, each entry chained to the one before by its hash.
+
+It stands in the tracking store's own database, or where ROLESHIFT_AUDIT_URI says (an MLflow server
+gives no database away). The primary key is the model's name and a running number, so of two changes
+that start from the same entry the database lets exactly one in.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import IntegrityError
+
+from roleshift.errors import RoleShiftError
+from roleshift.files import hash_json
+from roleshift.registry.tracking import redacted, reporting, sqlite_path, store_lock
+
+CHAMPION_KINDS = ("promote", "rollback", "reconcile")
+"""Entries that say which version is champion from then on."""
+
+_FIRST = "".join(
+    f", {name} {kind}"
+    for name, kind in {
+        "time": "TEXT NOT NULL", "who": "TEXT NOT NULL", "kind": "TEXT NOT NULL", "version_from": "INTEGER",
+        "version_to": "INTEGER", "expected": "INTEGER", "gate": "TEXT", "evidence": "TEXT", "reason": "TEXT",
+        "previous": "TEXT NOT NULL", "hash": "TEXT NOT NULL",
+    }.items()
+)  # fmt: skip
+MIGRATIONS = (
+    f"CREATE TABLE IF NOT EXISTS roleshift_audit (model TEXT NOT NULL, sequence INTEGER NOT NULL{_FIRST}, "
+    "PRIMARY KEY (model, sequence))",
+)
+"""Numbered from 1 and append-only: a released one is never edited."""
+
+
+class MovedError(RoleShiftError):
+    """Another change came between."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change: who, when, from and to which version number, expected champion, gate, evidence run, reason."""
+
+    model: str
+    sequence: int
+    time: str  # UTC, ISO 8601
+    who: str
+    kind: str  # promote, rollback, reconcile, retire, waive
+    version_from: int | None
+    version_to: int | None
+    expected: int | None
+    gate: str | None  # pass, fail, waived; None where no gate was asked
+    evidence: str | None  # the evidence run
+    reason: str | None
+    previous: str
+    hash: str
+
+    def computed_hash(self) -> str:
+        """What `hash` must be: over everything else, the hash of the entry before included."""
+        return hash_json({key: value for key, value in asdict(self).items() if key != "hash"})
+
+
+def audit_uri(tracking_uri: str) -> str:
+    """The database of the audit log."""
+    given = os.environ.get("ROLESHIFT_AUDIT_URI")
+    if given:
+        return given
+    if tracking_uri.startswith(("http://", "https://")):
+        raise RoleShiftError(
+            f"tracking store {redacted(tracking_uri)}: a server keeps no audit log; set ROLESHIFT_AUDIT_URI to a "
+            "database that everyone who promotes can reach (postgresql://…)"
+        )
+    return tracking_uri
+
+
+class AuditLog:
+    """The entries of one registered model."""
+
+    def __init__(self, uri: str, model: str) -> None:
+        self.uri, self.model = uri, model
+        with reporting(uri), store_lock(uri, "audit.lock"), self._connected() as connection:
+            _migrate(connection, uri)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        engine: Engine = create_engine(self.uri)
+        try:
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    def entries(self) -> list[Entry]:
+        """Every entry, oldest first; raises, naming the first one that was altered or is missing."""
+        query = text("SELECT * FROM roleshift_audit WHERE model = :model ORDER BY sequence")
+        with reporting(self.uri), self._connected() as connection:
+            found = [Entry(**row) for row in connection.execute(query, {"model": self.model}).mappings()]
+        previous = ""
+        for number, entry in enumerate(found, start=1):
+            if entry.sequence != number or entry.previous != previous:
+                raise RoleShiftError(f"audit log of {self.model!r}: entry {number} is missing; restore it from a copy")
+            if entry.computed_hash() != entry.hash:
+                raise RoleShiftError(f"audit log of {self.model!r}: entry {number} was altered; restore it from a copy")
+            previous = entry.hash
+        return found
+
+    def append(
+        self, kind: str, *, who: str, after: list[Entry], version_from: int | None = None,
+        version_to: int | None = None, expected: int | None = None, gate: str | None = None,
+        evidence: str | None = None, reason: str | None = None,
+    ) -> Entry:  # fmt: skip
+        """Add an entry after those that the caller has seen; raises MovedError where another was added since."""
+        unsigned = Entry(
+            self.model, len(after) + 1, datetime.now(UTC).isoformat(timespec="seconds"), who, kind, version_from,
+            version_to, expected, gate, evidence, reason, after[-1].hash if after else "", "",
+        )  # fmt: skip
+        entry = Entry(**asdict(unsigned) | {"hash": unsigned.computed_hash()})
+        columns = asdict(entry)
+        names, values = ", ".join(columns), ", ".join(f":{name}" for name in columns)
+        try:
+            with self._connected() as connection:
+                connection.execute(text(f"INSERT INTO roleshift_audit ({names}) VALUES ({values})"), columns)  # noqa: S608
+        except IntegrityError as error:
+            raise MovedError(
+                f"the champion of {self.model!r} was changed by someone else at the same time; "
+                "look at `roleshift history`, then run again"
+            ) from error
+        return entry
+
+
+def audited_champion(entries: list[Entry]) -> int | None:
+    """The version that is champion by the log; None before the first promotion."""
+    found = [entry.version_to for entry in entries if entry.kind in CHAMPION_KINDS]
+    return found[-1] if found else None
+
+
+def _migrate(connection: Connection, uri: str) -> None:
+    connection.execute(text("CREATE TABLE IF NOT EXISTS roleshift_audit_schema (version INTEGER PRIMARY KEY)"))
+    done = connection.execute(text("SELECT MAX(version) FROM roleshift_audit_schema")).scalar() or 0
+    if done > len(MIGRATIONS):
+        raise RoleShiftError(
+            f"audit log {redacted(uri)}: its schema {done} is newer than this version of RoleShift knows "
+            f"({len(MIGRATIONS)}); update RoleShift"
+        )
+    for number in range(done + 1, len(MIGRATIONS) + 1):
+        connection.execute(text(MIGRATIONS[number - 1]))
+        if sqlite_path(uri) is not None:
+            _protect(connection)
+        connection.execute(text("INSERT INTO roleshift_audit_schema VALUES (:number)"), {"number": number})
+
+
+def _protect(connection: Connection) -> None:
+    """SQLite itself refuses to alter or delete an entry; elsewhere the chain of hashes shows it."""
+    for change in ("UPDATE", "DELETE"):
+        connection.execute(
+            text(
+                f"CREATE TRIGGER IF NOT EXISTS roleshift_audit_{change.lower()} BEFORE {change} ON roleshift_audit "
+                "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+            )
+        )

@@ -1,0 +1,244 @@
+"""Promotion, rollback and retirement: every change of `champion` is decided, recorded, and can be undone.
+
+The audit log decides and MLflow's alias follows: the entry is written first, compare-and-set, then
+the alias moves. A kill in between leaves an alias that lags behind the log; the same command again,
+or `reconcile`, completes it.
+"""
+
+import grp
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow.artifacts
+
+from roleshift.errors import RoleShiftError
+from roleshift.files import read_json
+from roleshift.registry.audit import CHAMPION_KINDS, AuditLog, Entry, audit_uri, audited_champion
+from roleshift.registry.gate import Verdict
+from roleshift.registry.manifest import user
+from roleshift.registry.tracking import Tracking, reporting, store_lock
+from roleshift.registry.versions import Version, list_versions, resolve
+from roleshift.serving.pyfunc import check_artifacts
+
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who is champion by MLflow's alias and by the audit log, and the log itself."""
+
+    alias: int | None
+    audited: int | None
+    entries: list[Entry]
+
+    @property
+    def drift(self) -> str | None:
+        """What the alias says against the log, where the two differ."""
+        if self.alias == self.audited:
+            return None
+        return (
+            f"the alias champion is {_named(self.alias)}, the audit log says {_named(self.audited)}: "
+            "it was moved by other means, or a promotion was cut off; "
+            "`roleshift reconcile` restores the log's, `roleshift reconcile --accept` takes the alias's"
+        )
+
+
+def audit_log(tracking: Tracking, name: str) -> AuditLog:
+    """The audit log of a model in this store."""
+    return AuditLog(audit_uri(tracking.uri), name)
+
+
+def standing(tracking: Tracking, name: str) -> Standing:
+    """Where the champion stands now; raises where the log was altered."""
+    entries = audit_log(tracking, name).entries()
+    found = [v.number for v in list_versions(tracking, name) if CHAMPION in v.aliases]
+    return Standing(found[0] if found else None, audited_champion(entries), entries)
+
+
+def may_promote(approvers: tuple[str, ...] | None, who: str) -> bool:
+    """Whether `who` is among the approvers, by name or through a `group:NAME` of this machine; None: everyone."""
+    if approvers is None or who in approvers:
+        return True
+    for entry in approvers:
+        if entry.startswith("group:"):
+            try:
+                if who in grp.getgrnam(entry.removeprefix("group:")).gr_mem:
+                    return True
+            except KeyError:
+                continue
+    return False
+
+
+def require_approver(approvers: tuple[str, ...] | None, who: str | None = None) -> str:
+    """The name of who acts; raises where they may not."""
+    who = who or user()
+    if not may_promote(approvers, who):
+        raise RoleShiftError(
+            f"{who} may not change the champion; registry.approvers names {', '.join(approvers or ()) or 'nobody'}"
+        )
+    return who
+
+
+def verify(tracking: Tracking, version: Version) -> int:
+    """Hash every artifact of a version against its manifest; the number of files. Raises, naming the file."""
+    with reporting(tracking.uri):
+        location = tracking.client.get_logged_model(version.logged_model).artifact_location
+        folder = Path(mlflow.artifacts.download_artifacts(f"{location}/artifacts", tracking_uri=tracking.uri))
+    manifest = read_json(folder / "manifest.json")
+    if manifest.get("content_id") != version.content_id:
+        raise RoleShiftError(f"{folder / 'manifest.json'}: is of other content than version {version.number}")
+    check_artifacts(folder, manifest)
+    return len(manifest["files"])
+
+
+def promote(
+    tracking: Tracking, version: Version, verdict: Verdict, *, expected: int | None, who: str, reason: str | None
+) -> Entry | None:
+    """Make a version the champion; None where it is already.
+
+    `expected` is the champion that the caller decided against (None: there was none). Raises where
+    the gate fails, the champion is another one by now, the version is retired, or a file was altered.
+    """
+    name = version.name
+    if verdict.version != version.number or not verdict.passed:
+        failed = ", ".join(rule.name for rule in verdict.rules if rule.state == "fail")
+        raise RoleShiftError(
+            f"version {version.number} does not pass the gate ({failed}); `roleshift gate {version.number}` shows the "
+            "figures, --waive RULE --reason accepts a failure"
+        )
+    with store_lock(tracking.uri, "promote.lock"):
+        now = standing(tracking, name)
+        if now.audited == version.number and now.alias != version.number and _cut_off(now):
+            _move(tracking, name, version.number)  # the log has it: a kill came before the alias moved
+            return _last_change(now.entries)
+        _refuse_drift(now)
+        if now.alias == version.number:
+            return None
+        if now.alias != expected:
+            raise RoleShiftError(
+                f"the champion is {_named(now.alias)}, not {_named(expected)} as expected: another promotion came "
+                "between; look at `roleshift history`, then decide again"
+            )
+        if verdict.against is not None and now.alias is not None and verdict.against != now.alias:
+            raise RoleShiftError(
+                f"the gate compared with version {verdict.against}, the champion is {now.alias}; run it again"
+            )
+        _refuse_retired(now, version.number)
+        verify(tracking, version)
+        entry = audit_log(tracking, name).append(
+            "promote", who=who, after=now.entries, version_from=now.alias, version_to=version.number,
+            expected=expected, gate=verdict.summary, evidence=version.evidence_run, reason=reason,
+        )  # fmt: skip
+        _move(tracking, name, version.number)
+        return entry
+
+
+def rollback(tracking: Tracking, name: str, *, who: str, reason: str) -> Entry:
+    """Make the last version that was champion before, is not retired and is still intact, champion again."""
+    _require_reason(reason)
+    with store_lock(tracking.uri, "promote.lock"):
+        now = standing(tracking, name)
+        _refuse_drift(now)
+        complete = {v.number: v for v in list_versions(tracking, name) if v.complete}
+        damaged: list[str] = []
+        for number in _predecessors(now.entries):
+            version = complete.get(number)
+            if version is None or number in _retired(now.entries):
+                continue
+            try:
+                verify(tracking, version)
+            except RoleShiftError as error:
+                damaged.append(str(error))
+                continue
+            entry = audit_log(tracking, name).append(
+                "rollback", who=who, after=now.entries, version_from=now.alias, version_to=number,
+                expected=now.alias, evidence=version.evidence_run, reason=reason,
+            )  # fmt: skip
+            _move(tracking, name, number)
+            return entry
+    problem = f"; not intact: {'; '.join(damaged)}" if damaged else ""
+    raise RoleShiftError(f"{name!r} has no earlier champion to go back to{problem}")
+
+
+def retire(tracking: Tracking, version: Version, *, who: str, reason: str) -> Entry:
+    """Take a version out of use: it can be neither promoted nor rolled back to."""
+    _require_reason(reason)
+    if version.aliases:
+        raise RoleShiftError(f"version {version.number} is {', '.join(version.aliases)}; move the alias first")
+    with store_lock(tracking.uri, "promote.lock"):
+        now = standing(tracking, version.name)
+        _refuse_retired(now, version.number)
+        return audit_log(tracking, version.name).append(
+            "retire", who=who, after=now.entries, version_from=version.number, reason=reason
+        )
+
+
+def reconcile(tracking: Tracking, name: str, *, accept: bool, who: str, reason: str | None) -> Entry | None:
+    """Bring alias and log together: the alias back to the log's champion, or with `accept` into the log."""
+    with store_lock(tracking.uri, "promote.lock"):
+        now = standing(tracking, name)
+        if now.drift is None:
+            return None
+        if not accept:
+            _move(tracking, name, now.audited)
+            return None
+        _require_reason(reason or "")
+        if now.alias is not None:
+            _refuse_retired(now, now.alias)
+            verify(tracking, resolve(tracking, name, str(now.alias)))
+        return audit_log(tracking, name).append(
+            "reconcile", who=who, after=now.entries, version_from=now.audited, version_to=now.alias, reason=reason
+        )
+
+
+def _cut_off(now: Standing) -> bool:
+    last = _last_change(now.entries)
+    return last.kind == "promote" and last.version_from == now.alias
+
+
+def _last_change(entries: list[Entry]) -> Entry:
+    return [entry for entry in entries if entry.kind in CHAMPION_KINDS][-1]
+
+
+def _predecessors(entries: list[Entry]) -> list[int]:
+    """Versions that were champion before the present one, the last one first; those rolled away from are left out."""
+    stack: list[int] = []
+    for entry in entries:
+        if entry.kind == "rollback":
+            while stack and stack[-1] != entry.version_to:
+                stack.pop()
+        elif entry.kind in ("promote", "reconcile") and entry.version_to is not None:
+            stack.append(entry.version_to)
+    present = stack[-1] if stack else None
+    return [number for number in dict.fromkeys(reversed(stack)) if number != present]
+
+
+def _retired(entries: list[Entry]) -> set[int | None]:
+    return {entry.version_from for entry in entries if entry.kind == "retire"}
+
+
+def _refuse_retired(now: Standing, number: int) -> None:
+    if number in _retired(now.entries):
+        raise RoleShiftError(f"version {number} is retired; register another one")
+
+
+def _refuse_drift(now: Standing) -> None:
+    if now.drift is not None:
+        raise RoleShiftError(now.drift)
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise RoleShiftError("a reason is needed: --reason TEXT")
+
+
+def _move(tracking: Tracking, name: str, number: int | None) -> None:
+    with reporting(tracking.uri):
+        if number is None:
+            tracking.client.delete_registered_model_alias(name, CHAMPION)
+        else:
+            tracking.client.set_registered_model_alias(name, CHAMPION, str(number))
+
+
+def _named(number: int | None) -> str:
+    return "none" if number is None else f"version {number}"

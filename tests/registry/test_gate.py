@@ -1,0 +1,107 @@
+"""The gate on evidence with known differences."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from made_project import REPOSITORY, make_project
+
+sys.path.insert(0, str(REPOSITORY / "tests/evaluation"))
+from evaluation_samples import answers, make_examples
+
+from roleshift.contracts import ITEMS, SCORES, write_table
+from roleshift.errors import RoleShiftError
+from roleshift.evaluation.plan import score_answers
+from roleshift.files import read_json, write_json
+from roleshift.params import Params, load_params
+from roleshift.registry.gate import Verdict, run_gate
+from roleshift.registry.registering import Registered
+from roleshift.registry.tracking import Tracking
+from roleshift.registry.versions import resolve
+
+TASK = "classify-encyclopedia"
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    return load_params(REPOSITORY / "params.yaml")
+
+
+def give_evidence(root: Path, params: Params, *, base: float, tuned: float, weights: str, items: int = 150) -> None:
+    """Evidence in which the base and the tuned model answer this share of the items rightly."""
+    tasks = {TASK: params.task_definitions()[TASK]}
+    test = make_examples(tasks, items, "test")
+    parts = {
+        "baseline": [answers(test, base, model_id="base0000base0000", variant="torch-bf16")],
+        "candidate": [answers(test, tuned, model_id=f"{weights}-model-id", variant="onnx-int8")],
+    }
+    for part, frames in parts.items():
+        found = pl.concat(frames)
+        write_table(root / f"evidence/{part}/items.parquet", found, ITEMS)
+        write_table(root / f"evidence/{part}/scores.parquet", score_answers(found, {"none": test}, tasks), SCORES)
+
+
+@pytest.fixture
+def gate_of(
+    tracking: Tracking, root: Path, params: Params, registering: Callable[..., Registered]
+) -> Callable[..., Verdict]:
+    def run(waived: dict[str, str] | None = None, **evidence: float) -> Verdict:
+        weights = f"model-{evidence['tuned']}"
+        make_project(root, weights=weights)
+        give_evidence(root, params, weights=weights, **evidence)
+        write_json(root / "metrics/export.json", {"parity_tolerance": 0.02, "variants": {
+            "onnx-fp32": {"parity": {"largest_logit_difference": 0.001}}}})  # fmt: skip
+        return run_gate(tracking, params, registering().tuned, waived)
+
+    return run
+
+
+def states(verdict: Verdict) -> dict[str, str]:
+    return {rule.name: rule.state for rule in verdict.rules}
+
+
+def test_a_better_version_passes_against_the_baseline_and_the_result_is_stored(gate_of, tracking, tmp_path):
+    verdict = gate_of(base=0.2, tuned=0.8)
+    assert (verdict.against, verdict.summary) == (1, "pass")
+    assert {states(verdict)[name] for name in ("not worse", "better", "slices", "enough items")} == {"pass"}
+    assert states(verdict)["export parity"] == "pass"
+    assert states(verdict)["throughput"] == "not applicable"
+    version = resolve(tracking, "roleshift", "2")
+    assert tracking.client.get_model_version("roleshift", "2").tags["roleshift.gate"] == "pass"
+    stored = tracking.client.download_artifacts(version.evidence_run, "gate/version-2.json", str(tmp_path))
+    assert read_json(Path(stored))["version"] == 2
+
+
+def test_a_version_that_is_worse_than_the_champion_fails_although_it_beats_the_baseline(gate_of, tracking):
+    gate_of(base=0.1, tuned=0.9)
+    tracking.client.set_registered_model_alias("roleshift", "champion", "2")
+    verdict = gate_of(base=0.1, tuned=0.4)
+    assert verdict.against == 2
+    assert not verdict.passed
+    assert states(verdict)["not worse"] == "fail"
+    assert states(verdict)["better"] == "fail"
+    assert "classify" in next(rule.figure for rule in verdict.rules if rule.name == "not worse")
+
+
+def test_a_margin_that_these_items_cannot_certify_is_named(gate_of):
+    verdict = gate_of(base=0.5, tuned=0.55, items=30)
+    assert states(verdict)["enough items"] == "fail"
+    assert "30 items can hardly certify" in next(r.figure for r in verdict.rules if r.name == "enough items")
+
+
+def test_a_waiver_needs_a_rule_that_exists_and_is_shown(gate_of):
+    verdict = gate_of(dict.fromkeys(("better", "not worse", "slices"), "agreed (ann)"), base=0.9, tuned=0.3)
+    assert verdict.summary == "waived"
+    assert "waived: agreed (ann)" in next(rule.figure for rule in verdict.rules if rule.name == "better")
+    with pytest.raises(RoleShiftError, match="no rule of the gate is named 'nicer'"):
+        gate_of({"nicer": "x"}, base=0.9, tuned=0.3)
+
+
+def test_evidence_that_cannot_be_compared_fails_with_the_reason(gate_of, tracking):
+    gate_of(base=0.1, tuned=0.9, items=150)
+    tracking.client.set_registered_model_alias("roleshift", "champion", "2")
+    verdict = gate_of(base=0.1, tuned=0.8, items=140)
+    assert states(verdict)["not worse"] == "fail"
+    assert "different items" in next(rule.figure for rule in verdict.rules if rule.name == "not worse")
