@@ -7,17 +7,22 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from components.identity import may, person
 from components.language import texts
 from components.run import params_of, shown_run
 from components.tables import table
 from components.versions import versions_of
 from roleshift.errors import RoleShiftError
-from roleshift.params import load_params
+from roleshift.params import Params, load_params
 from roleshift.project import Project
-from roleshift.registry.choices import existing_store, versions_frame
-from roleshift.registry.versions import download_manifest, resolve
+from roleshift.registry.choices import existing_store, history_frame, rules_frame, versions_frame
+from roleshift.registry.gate import run_gate, stored_verdict
+from roleshift.registry.promotion import Standing, may_promote, promote, rollback, standing
+from roleshift.registry.tracking import Tracking
+from roleshift.registry.versions import Version, download_manifest, resolve
 
 t = texts("registry")
+STATES = ("pass", "fail", "not applicable", "waived")
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -31,6 +36,60 @@ def manifest_of(root: str, uri: str, content_id: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         version = resolve(tracking, params.registry.model_name, content_id)
         return download_manifest(tracking, version, Path(folder))
+
+
+def show_gate_and_champion(project: Project, version: Version) -> None:
+    """What the gate says of the version, every change of the champion, and for approvers the buttons to change it."""
+    params = params_of(project)
+    tracking = existing_store(project, params)
+    if tracking is None:
+        return
+    now = standing(tracking, version.name)
+    if now.drift is not None:
+        st.error(t("drift", alias=now.alias or "–", log=now.audited or "–"), icon=":material/warning:")
+    st.subheader(t("gate"))
+    st.caption(t("gate_explained"))
+    verdict = stored_verdict(tracking, version)
+    if verdict is None:
+        st.info(t("no_gate", number=version.number))
+    else:
+        st.write(t("gate_of", summary=t(f"gate_{verdict.summary}"), against=verdict.against or "–"))
+        states = {state: t(f"state_{state.replace(' ', '_')}") for state in STATES}
+        table(rules_frame(verdict).with_columns(pl.col("state").replace(states)), "gate")
+    if may("approver") and may_promote(params.registry.approvers, person()[0]):
+        change_champion(tracking, params, version, now)
+    else:
+        st.caption(t("only_approvers"))
+    st.subheader(t("history"))
+    st.caption(t("history_explained"))
+    if now.entries:
+        table(history_frame(now.entries), "history")
+    else:
+        st.info(t("no_history"))
+
+
+def change_champion(tracking: Tracking, params: Params, version: Version, now: Standing) -> None:
+    """Promote the shown version or roll back, with a reason and a confirmation."""
+    with st.form("champion"):
+        st.write(t("champion_is", number=now.alias or "–"))
+        reason = st.text_input(t("reason"))
+        sure = st.checkbox(t("sure"))
+        left, right = st.columns(2)
+        promoted = left.form_submit_button(t("promote", number=version.number), icon=":material/arrow_upward:")
+        back = right.form_submit_button(t("roll_back"), icon=":material/undo:")
+    if not (promoted or back):
+        return
+    if not sure or not reason.strip():
+        st.error(t("reason_needed"))
+        return
+    who = person()[0]
+    if promoted:
+        verdict = run_gate(tracking, params, version)
+        promote(tracking, version, verdict, expected=now.alias, who=who, reason=reason)
+    else:
+        rollback(tracking, version.name, who=who, reason=reason)
+    st.cache_data.clear()
+    st.rerun()
 
 
 st.title(t("title"))
@@ -49,6 +108,8 @@ if "version" not in st.session_state:
 number = st.selectbox(t("version"), list(by_number), key="version")
 if st.query_params.get("version") != str(number):
     st.query_params["version"] = str(number)
+
+show_gate_and_champion(project, by_number[number])
 
 st.subheader(t("lineage"))
 st.caption(t("lineage_explained"))

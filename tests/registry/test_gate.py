@@ -1,15 +1,12 @@
 """The gate on evidence with known differences."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
-from made_project import REPOSITORY, make_project
-
-sys.path.insert(0, str(REPOSITORY / "tests/evaluation"))
 from evaluation_samples import answers, make_examples
+from made_project import REPOSITORY, make_project
 
 from roleshift.contracts import ITEMS, SCORES, write_table
 from roleshift.errors import RoleShiftError

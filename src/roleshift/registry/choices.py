@@ -1,11 +1,14 @@
 """The versions that a page can offer; looking at them makes no tracking store."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
 
 from roleshift.params import Params
 from roleshift.project import Project
+from roleshift.registry.audit import Entry
+from roleshift.registry.gate import Verdict
 from roleshift.registry.tracking import Tracking, open_tracking, sqlite_path
 from roleshift.registry.versions import Version, list_versions
 
@@ -24,6 +27,18 @@ def registered_versions(project: Project, params: Params) -> list[Version]:
     tracking = existing_store(project, params)
     found = list_versions(tracking, params.registry.model_name) if tracking else []
     return [version for version in reversed(found) if version.complete]
+
+
+def rules_frame(verdict: Verdict) -> pl.DataFrame:
+    """One row per rule of the gate: rule, state, figure."""
+    return pl.DataFrame([asdict(rule) for rule in verdict.rules]).rename({"name": "rule"})
+
+
+def history_frame(entries: list[Entry]) -> pl.DataFrame:
+    """One row per change of the champion, newest first."""
+    shown = ("time", "who", "kind", "version_from", "version_to", "gate", "reason")
+    rows = [{name: getattr(entry, name) for name in shown} for entry in reversed(entries)]
+    return pl.DataFrame(rows, schema={n: pl.Int64 if n.startswith("version") else pl.String for n in shown})
 
 
 def versions_frame(versions: list[Version]) -> pl.DataFrame:

@@ -78,6 +78,17 @@ def run_gate(tracking: Tracking, params: Params, version: Version, waived: Mappi
     return verdict
 
 
+def stored_verdict(tracking: Tracking, version: Version) -> Verdict | None:
+    """The gate's last result that is stored with the version; None where it never ran."""
+    path = f"gate/version-{version.number}.json"
+    with tempfile.TemporaryDirectory() as folder, reporting(tracking.uri):
+        run = version.evidence_run
+        if run is None or path not in {entry.path for entry in tracking.client.list_artifacts(run, "gate")}:
+            return None
+        found = read_json(Path(tracking.client.download_artifacts(run, path, folder)))
+    return Verdict(found["version"], found["against"], tuple(Rule(**rule) for rule in found["rules"]))
+
+
 def _with_alias(versions: list[Version], alias: str) -> Version | None:
     return next((version for version in versions if alias in version.aliases and version.complete), None)
 
