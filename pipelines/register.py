@@ -7,7 +7,7 @@ from roleshift.registry.deciding import decide
 from roleshift.registry.manifest import read_made
 from roleshift.registry.registering import register, summary
 from roleshift.registry.results import result_table
-from roleshift.registry.tracking import open_tracking
+from roleshift.registry.tracking import tracking_of
 from roleshift.stage import Stage, run_stage
 
 
@@ -17,8 +17,7 @@ def run(stage: Stage) -> None:
     name = params.registry.model_name
     experiment = stage.project.experiment_name
     made = read_made(stage.root, params.base.source)
-    home = stage.root if stage.project.is_run else stage.project.home
-    tracking = open_tracking(stage.project.tracking_uri, home, params.registry.experiment)
+    tracking = tracking_of(stage.project, params)
     registered = register(
         tracking,
         stage.root,

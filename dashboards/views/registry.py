@@ -16,9 +16,9 @@ from roleshift.errors import RoleShiftError
 from roleshift.params import Params, load_params
 from roleshift.project import Project
 from roleshift.registry.choices import existing_store, history_frame, rules_frame, versions_frame
-from roleshift.registry.gate import run_gate, stored_verdict
+from roleshift.registry.gate import Verdict, run_gate, stored_verdict
 from roleshift.registry.promotion import Standing, may_promote, promote, rollback, standing
-from roleshift.registry.tracking import Tracking
+from roleshift.registry.tracking import Tracking, tracking_of
 from roleshift.registry.versions import Version, download_manifest, resolve
 
 t = texts("registry")
@@ -38,18 +38,25 @@ def manifest_of(root: str, uri: str, content_id: str) -> dict[str, Any]:
         return download_manifest(tracking, version, Path(folder))
 
 
+@st.cache_data(ttl=5, max_entries=32, show_spinner=False)
+def judged(root: str, uri: str, version: Version) -> tuple[Standing, Verdict | None]:
+    """Where the champion stands, and the gate's stored result for a version; read again every few seconds."""
+    project = Project.discover(Path(root))
+    tracking = tracking_of(project, params_of(project))
+    return standing(tracking, version.name), stored_verdict(tracking, version)
+
+
 def show_gate_and_champion(project: Project, version: Version) -> None:
     """What the gate says of the version, every change of the champion, and for approvers the buttons to change it."""
     params = params_of(project)
     tracking = existing_store(project, params)
     if tracking is None:
         return
-    now = standing(tracking, version.name)
+    now, verdict = judged(str(project.root), project.tracking_uri, version)
     if now.drift is not None:
         st.error(t("drift", alias=now.alias or "–", log=now.audited or "–"), icon=":material/warning:")
     st.subheader(t("gate"))
     st.caption(t("gate_explained"))
-    verdict = stored_verdict(tracking, version)
     if verdict is None:
         st.info(t("no_gate", number=version.number))
     else:
@@ -69,7 +76,9 @@ def show_gate_and_champion(project: Project, version: Version) -> None:
 
 
 def change_champion(tracking: Tracking, params: Params, version: Version, now: Standing) -> None:
-    """Promote the shown version or roll back, with a reason and a confirmation."""
+    """Promote the shown version or roll back, with a reason and a confirmation, from the champion that was shown."""
+    seen = st.session_state.get("seen-champion", now.alias)
+    st.session_state["seen-champion"] = now.alias
     with st.form("champion"):
         st.write(t("champion_is", number=now.alias or "–"))
         reason = st.text_input(t("reason"))
@@ -85,9 +94,10 @@ def change_champion(tracking: Tracking, params: Params, version: Version, now: S
     who = person()[0]
     if promoted:
         verdict = run_gate(tracking, params, version)
-        promote(tracking, version, verdict, expected=now.alias, who=who, reason=reason)
+        judged.clear()  # its result is to be seen, also where it refuses
+        promote(tracking, version, verdict, expected=seen, who=who, reason=reason)
     else:
-        rollback(tracking, version.name, who=who, reason=reason)
+        rollback(tracking, version.name, expected=seen, who=who, reason=reason)
     st.cache_data.clear()
     st.rerun()
 

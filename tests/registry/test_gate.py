@@ -102,3 +102,10 @@ def test_evidence_that_cannot_be_compared_fails_with_the_reason(gate_of, trackin
     verdict = gate_of(base=0.1, tuned=0.8, items=140)
     assert states(verdict)["not worse"] == "fail"
     assert "different items" in next(rule.figure for rule in verdict.rules if rule.name == "not worse")
+
+
+def test_the_champion_itself_is_judged_against_the_baseline(gate_of, tracking, params):
+    gate_of(base=0.1, tuned=0.9)
+    tracking.client.set_registered_model_alias("roleshift", "champion", "2")
+    verdict = run_gate(tracking, params, resolve(tracking, "roleshift", "2"))
+    assert (verdict.against, states(verdict)["better"]) == (1, "pass")

@@ -1,6 +1,9 @@
 """Who is champion: by the gate, one change at a time, on record, and back again."""
 
+import grp
 import multiprocessing
+import os
+import pwd
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +42,11 @@ def promote(tracking: Tracking, number: int, expected: int | None, who: str = "a
     return promotion.promote(
         tracking, version, passing(number, expected), expected=expected, who=who, reason="for the test"
     )
+
+
+def rollback(tracking: Tracking, reason: str) -> Any:
+    expected = promotion.standing(tracking, NAME).alias
+    return promotion.rollback(tracking, NAME, expected=expected, who="bob", reason=reason)
 
 
 def champion(tracking: Tracking) -> list[int]:
@@ -121,21 +129,29 @@ def test_the_database_itself_lets_one_of_two_entries_in(tracking):
 def test_rollback_goes_to_the_version_before_and_then_further_back(tracking, versions):
     for number, expected in ((2, None), (3, 2), (4, 3)):
         promote(tracking, number, expected)
-    promotion.rollback(tracking, NAME, who="bob", reason="complaints")
+    rollback(tracking, "complaints")
     assert champion(tracking) == [3]
-    promotion.rollback(tracking, NAME, who="bob", reason="more complaints")
+    rollback(tracking, "more complaints")
     assert champion(tracking) == [2]
     with pytest.raises(RoleShiftError, match="no earlier champion"):
-        promotion.rollback(tracking, NAME, who="bob", reason="still")
+        rollback(tracking, "still")
     with pytest.raises(RoleShiftError, match="reason is needed"):
-        promotion.rollback(tracking, NAME, who="bob", reason=" ")
+        rollback(tracking, " ")
+
+
+def test_rollback_refuses_when_the_champion_moved(tracking, versions):
+    for number, expected in ((2, None), (3, 2), (4, 3)):
+        promote(tracking, number, expected)
+    with pytest.raises(RoleShiftError, match="the champion is version 4, not version 3 as expected"):
+        promotion.rollback(tracking, NAME, expected=3, who="bob", reason="version 3 is bad")
+    assert champion(tracking) == [4]
 
 
 def test_an_altered_artifact_is_refused_on_promotion_and_passed_over_on_rollback(tracking, versions):
     for number, expected in ((2, None), (3, 2), (4, 3)):
         promote(tracking, number, expected)
     damage(tracking, 3)
-    promotion.rollback(tracking, NAME, who="bob", reason="complaints")
+    rollback(tracking, "complaints")
     assert champion(tracking) == [2]
     with pytest.raises(RoleShiftError, match=r"model\.onnx: differs from the registered content"):
         promote(tracking, 3, 2)
@@ -159,7 +175,7 @@ def test_a_retired_version_is_neither_promoted_nor_rolled_back_to(tracking, vers
         promotion.retire(tracking, resolve(tracking, NAME, "3"), who="ann", reason="old")
     promotion.retire(tracking, resolve(tracking, NAME, "2"), who="ann", reason="old")
     with pytest.raises(RoleShiftError, match="no earlier champion"):
-        promotion.rollback(tracking, NAME, who="ann", reason="back")
+        rollback(tracking, "back")
     with pytest.raises(RoleShiftError, match="version 2 is retired"):
         promote(tracking, 2, 3)
 
@@ -229,5 +245,7 @@ def test_a_server_without_an_audit_database_is_refused_with_the_remedy(monkeypat
 def test_only_approvers_change_the_champion():
     assert promotion.require_approver(None, "eve") == "eve"
     assert promotion.require_approver(("ann",), "ann") == "ann"
+    me = pwd.getpwuid(os.getuid())
+    assert promotion.require_approver((f"group:{grp.getgrgid(me.pw_gid).gr_name}",), me.pw_name) == me.pw_name
     with pytest.raises(RoleShiftError, match=r"eve may not change the champion; registry\.approvers names ann"):
         promotion.require_approver(("ann", "group:no-such-group"), "eve")

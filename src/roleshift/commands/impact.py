@@ -279,7 +279,8 @@ def import_evidence(
     from roleshift.errors import RoleShiftError
     from roleshift.impact.imports import import_results, read_mapping, write_import
     from roleshift.params import load_params
-    from roleshift.registry.impact_evidence import attach, tracking_of
+    from roleshift.registry.impact_evidence import attach
+    from roleshift.registry.tracking import tracking_of
     from roleshift.registry.versions import resolve
 
     if (version is None) == (out is None):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from roleshift.params import Params
     from roleshift.registry.gate import Verdict
     from roleshift.registry.tracking import Tracking
+    from roleshift.registry.versions import Version
 
 VersionArgument = Annotated[str, typer.Argument(help="A version's number, alias, or the beginning of an id.")]
 Reason = Annotated[str | None, typer.Option(help="Why; it is recorded.")]
@@ -34,12 +35,17 @@ class Opened:
     def here(cls) -> "Opened":
         """Those of the project around the working folder."""
         from roleshift.params import load_params
-        from roleshift.registry.tracking import open_tracking
+        from roleshift.registry.tracking import tracking_of
 
         project = Project.discover()
         params = load_params(project.root / "params.yaml")
-        home = project.root if project.is_run else project.home
-        return cls(params, open_tracking(project.tracking_uri, home, params.registry.experiment))
+        return cls(params, tracking_of(project, params))
+
+    def version(self, word: str) -> "Version":
+        """The version that a word names."""
+        from roleshift.registry.versions import resolve
+
+        return resolve(self.tracking, self.name, word)
 
     def approver(self) -> str:
         """Who acts, if they may."""
@@ -51,7 +57,10 @@ class Opened:
 def gate(version: VersionArgument, waive: Waive = None, reason: Reason = None,
          as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:  # fmt: skip
     """Apply the gate's rules to a version's stored evidence; exit 1 when one fails."""
-    verdict = _gate(Opened.here(), version, waive, reason)
+    from roleshift.registry.deciding import judge
+
+    opened = Opened.here()
+    verdict = judge(opened.tracking, opened.params, opened.version(version), waive=waive or (), reason=reason)
     print(json.dumps(asdict(verdict), ensure_ascii=False, indent=2) if as_json else _lines(verdict))
     raise typer.Exit(not verdict.passed)
 
@@ -63,7 +72,7 @@ def promote(version: VersionArgument,
     """Make a version the champion, if it passes the gate and nobody promoted another one meanwhile."""
     from roleshift.errors import RoleShiftError
     from roleshift.registry import promotion
-    from roleshift.registry.versions import resolve
+    from roleshift.registry.deciding import judge
 
     opened = Opened.here()
     who = opened.approver()
@@ -72,14 +81,12 @@ def promote(version: VersionArgument,
         if expect != "none" and not expect.isdigit():
             raise RoleShiftError(f"--expect must be a version's number or none (found {expect!r})")
         expected = None if expect == "none" else int(expect)
-    verdict = _gate(opened, version, waive, reason)
+    found = opened.version(version)
+    verdict = judge(opened.tracking, opened.params, found, waive=waive or (), reason=reason)
     print(_lines(verdict))
-    found = resolve(opened.tracking, opened.name, version)
     entry = promotion.promote(opened.tracking, found, verdict, expected=expected, who=who, reason=reason)
-    print(
-        f"\nversion {found.number} is champion"
-        + (" already" if entry is None else f" (was {entry.version_from or 'none'})")
-    )
+    change = " already" if entry is None else f" (was {entry.version_from or 'none'})"
+    print(f"\nversion {found.number} is champion{change}")
 
 
 def rollback(reason: Annotated[str, typer.Option(help="Why; it is recorded.")]) -> None:
@@ -87,17 +94,17 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; it is recorded.")]) 
     from roleshift.registry import promotion
 
     opened = Opened.here()
-    entry = promotion.rollback(opened.tracking, opened.name, who=opened.approver(), reason=reason)
+    expected = promotion.standing(opened.tracking, opened.name).alias
+    entry = promotion.rollback(opened.tracking, opened.name, expected=expected, who=opened.approver(), reason=reason)
     print(f"version {entry.version_to} is champion again (was {entry.version_from})")
 
 
 def retire(version: VersionArgument, reason: Annotated[str, typer.Option(help="Why; it is recorded.")]) -> None:
     """Take a version out of use."""
     from roleshift.registry import promotion
-    from roleshift.registry.versions import resolve
 
     opened = Opened.here()
-    found = resolve(opened.tracking, opened.name, version)
+    found = opened.version(version)
     promotion.retire(opened.tracking, found, who=opened.approver(), reason=reason)
     print(f"version {found.number} is retired")
 
@@ -143,10 +150,10 @@ def lineage(version: VersionArgument,
 
     from roleshift.registry import promotion
     from roleshift.registry.registering import TRAINING
-    from roleshift.registry.versions import download_manifest, resolve
+    from roleshift.registry.versions import download_manifest
 
     opened = Opened.here()
-    found = resolve(opened.tracking, opened.name, version)
+    found = opened.version(version)
     with tempfile.TemporaryDirectory() as folder:
         manifest = download_manifest(opened.tracking, found, Path(folder))
     run = opened.tracking.client.get_run(found.evidence_run) if found.evidence_run else None
@@ -159,29 +166,6 @@ def lineage(version: VersionArgument,
     print(json.dumps(chain, ensure_ascii=False, indent=2))
     if verify:
         print(f"{promotion.verify(opened.tracking, found)} files hashed: all as registered")
-
-
-def _gate(opened: Opened, version: str, waive: list[str] | None, reason: str | None) -> "Verdict":
-    from roleshift.errors import RoleShiftError
-    from roleshift.registry import promotion
-    from roleshift.registry.gate import run_gate
-    from roleshift.registry.versions import resolve
-
-    waived: dict[str, str] = {}
-    who = ""
-    if waive:
-        if not (reason or "").strip():
-            raise RoleShiftError("--waive needs --reason TEXT")
-        who = opened.approver()
-        waived = dict.fromkeys(waive, f"{reason} ({who})")
-    found = resolve(opened.tracking, opened.name, version)
-    verdict = run_gate(opened.tracking, opened.params, found, waived)
-    used = [rule.name for rule in verdict.rules if rule.state == "waived"]
-    if used:
-        log = promotion.audit_log(opened.tracking, opened.name)
-        log.append("waive", who=who, after=log.entries(), version_from=found.number, gate=verdict.summary,
-                   evidence=found.evidence_run, reason=f"{', '.join(used)}: {reason}")  # fmt: skip
-    return verdict
 
 
 def _lines(verdict: "Verdict") -> str:

@@ -13,8 +13,6 @@ from roleshift.impact.totals import totals
 from roleshift.impact.versions import Difference
 from roleshift.impact.views import PERCENT, SHARES, titled
 
-HEAD_COUNTED = ("review", "curation")  # drivers whose hours need the number of persons in each role
-
 
 def totals_table(analysis: Analysis) -> pl.DataFrame:
     """Shares over all roles whose employment (or wage bill) is known, in per cent; empty where none is.
@@ -53,20 +51,8 @@ def emerging_hours(analysis: Analysis, language: Language) -> Emerging:
     entries = bundled_emerging()
     found, roles = appearing_work(analysis, entries), analysis.work.roles.height
     names = {entry.id: getattr(entry.name, language) for entry in entries}
-    nobody = len(found.unknown) == roles
-    drivers = [
-        (pl.lit(None, dtype=pl.Float64) if nobody and name in HEAD_COUNTED else pl.col(name)).alias(name)
-        for name in DRIVERS
-    ]
-    unsized = [entry.id for entry in entries if nobody and all(part.driver in HEAD_COUNTED for part in entry.drivers)]
-    sizes = (
-        pl.when(~pl.col("emerging_role").is_in(unsized)).then(pl.col(name)).alias(name)
-        for name in ("hours", "full_time")
-    )
-    table = (
-        found.roles.with_columns(sizes)
-        .sort("hours", "emerging_role", descending=[True, False], nulls_last=True)
-        .select(pl.col("emerging_role").replace_strict(names), *drivers, "hours", "full_time")
+    table = found.roles.sort("hours", "emerging_role", descending=[True, False], nulls_last=True).select(
+        pl.col("emerging_role").replace_strict(names), *DRIVERS, "hours", "full_time"
     )
     return Emerging(table, len(found.unknown), roles)
 

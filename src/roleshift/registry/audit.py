@@ -21,17 +21,14 @@ from roleshift.registry.tracking import redacted, reporting, sqlite_path, store_
 CHAMPION_KINDS = ("promote", "rollback", "reconcile")
 """Entries that say which version is champion from then on."""
 
-_FIRST = "".join(
-    f", {name} {kind}"
-    for name, kind in {
-        "time": "TEXT NOT NULL", "who": "TEXT NOT NULL", "kind": "TEXT NOT NULL", "version_from": "INTEGER",
-        "version_to": "INTEGER", "expected": "INTEGER", "gate": "TEXT", "evidence": "TEXT", "reason": "TEXT",
-        "previous": "TEXT NOT NULL", "hash": "TEXT NOT NULL",
-    }.items()
-)  # fmt: skip
 MIGRATIONS = (
-    f"CREATE TABLE IF NOT EXISTS roleshift_audit (model TEXT NOT NULL, sequence INTEGER NOT NULL{_FIRST}, "
-    "PRIMARY KEY (model, sequence))",
+    """
+    CREATE TABLE IF NOT EXISTS roleshift_audit (
+        model TEXT NOT NULL, sequence INTEGER NOT NULL, time TEXT NOT NULL, who TEXT NOT NULL, kind TEXT NOT NULL,
+        version_from INTEGER, version_to INTEGER, expected INTEGER, gate TEXT, evidence TEXT, reason TEXT,
+        previous TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (model, sequence)
+    )
+    """,
 )
 """Numbered from 1 and append-only: a released one is never edited."""
 

@@ -1,7 +1,6 @@
 """The versions that a page can offer; looking at them makes no tracking store."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import polars as pl
 
@@ -9,7 +8,7 @@ from roleshift.params import Params
 from roleshift.project import Project
 from roleshift.registry.audit import Entry
 from roleshift.registry.gate import Verdict
-from roleshift.registry.tracking import Tracking, open_tracking, sqlite_path
+from roleshift.registry.tracking import Tracking, sqlite_path, tracking_of
 from roleshift.registry.versions import Version, list_versions
 
 
@@ -18,8 +17,7 @@ def existing_store(project: Project, params: Params) -> Tracking | None:
     database = sqlite_path(project.tracking_uri)
     if database is not None and not database.is_file():
         return None
-    home: Path = project.root if project.is_run else project.home
-    return open_tracking(project.tracking_uri, home, params.registry.experiment)
+    return tracking_of(project, params)
 
 
 def registered_versions(project: Project, params: Params) -> list[Version]:

@@ -1,10 +1,37 @@
-"""What `register` decides by itself: the gate of what it registered and, if params.yaml says so, the champion."""
+"""The gate with its waivers, and what `register` decides by itself."""
 
+from collections.abc import Sequence
+
+from roleshift.errors import RoleShiftError
 from roleshift.params import Params
 from roleshift.registry.gate import GATE, Verdict, run_gate
-from roleshift.registry.promotion import promote, require_approver, standing
+from roleshift.registry.promotion import audit_log, promote, require_approver, standing
 from roleshift.registry.registering import Registered
 from roleshift.registry.tracking import Tracking
+from roleshift.registry.versions import Version
+
+
+def judge(
+    tracking: Tracking, params: Params, version: Version, *, waive: Sequence[str] = (), reason: str | None = None
+) -> Verdict:
+    """Run the gate; a failure of the rules named in `waive` is accepted, for a reason and on record.
+
+    Raises where a waiver has no reason, or where who asks for it may not change the champion.
+    """
+    if not waive:
+        return run_gate(tracking, params, version)
+    if not (reason or "").strip():
+        raise RoleShiftError("--waive needs --reason TEXT")
+    who = require_approver(params.registry.approvers)
+    verdict = run_gate(tracking, params, version, dict.fromkeys(waive, f"{reason} ({who})"))
+    used = [rule.name for rule in verdict.rules if rule.state == "waived"]
+    if used:
+        log = audit_log(tracking, version.name)
+        log.append(
+            "waive", who=who, after=log.entries(), version_from=version.number, gate=verdict.summary,
+            evidence=version.evidence_run, reason=f"{', '.join(used)}: {reason}",
+        )  # fmt: skip
+    return verdict
 
 
 def decide(tracking: Tracking, params: Params, registered: Registered, *, move: bool) -> Verdict | None:

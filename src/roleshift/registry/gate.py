@@ -1,7 +1,7 @@
 """The gate: what a version must show, by its stored evidence, before it becomes champion.
 
 Each rule gives one verdict with its figure. A version is compared, item by item, with the champion,
-or with the baseline where there is none yet.
+or with the baseline where there is none yet or it is the champion itself.
 """
 
 import tempfile
@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from roleshift.errors import RoleShiftError
-from roleshift.evaluation.comparison import Side, compare, load_evidence
+from roleshift.evaluation.comparison import compare
 from roleshift.evaluation.measures import Precision
 from roleshift.evaluation.statistics import needed_groups
 from roleshift.files import read_json
 from roleshift.params import Params
+from roleshift.registry.sides import version_side
 from roleshift.registry.tracking import Tracking, reporting
-from roleshift.registry.versions import Version, download_evidence, list_versions
+from roleshift.registry.versions import Version, list_versions
 
 State = Literal["pass", "fail", "not applicable", "waived"]
 GATE = "roleshift.gate"
@@ -59,9 +60,8 @@ def run_gate(tracking: Tracking, params: Params, version: Version, waived: Mappi
     `waived` maps a rule's name to the reason why its failure is accepted.
     """
     versions = list_versions(tracking, params.registry.model_name)
-    against = _with_alias(versions, "champion") or _with_alias(versions, "baseline")
-    if against is not None and against.number == version.number:
-        against = None
+    others = [other for other in versions if other.complete and other.number != version.number]
+    against = _with_alias(others, "champion") or _with_alias(others, "baseline")
     with tempfile.TemporaryDirectory() as folder:
         rules = [*_paired(tracking, params, version, against, Path(folder))]
         rules += _measured(tracking, params, version, Path(folder))
@@ -90,17 +90,11 @@ def stored_verdict(tracking: Tracking, version: Version) -> Verdict | None:
 
 
 def _with_alias(versions: list[Version], alias: str) -> Version | None:
-    return next((version for version in versions if alias in version.aliases and version.complete), None)
+    return next((version for version in versions if alias in version.aliases), None)
 
 
 def _waive(rule: Rule, reason: str | None) -> Rule:
     return Rule(rule.name, "waived", f"{rule.figure}; waived: {reason}") if reason and rule.state == "fail" else rule
-
-
-def _side(tracking: Tracking, version: Version, folder: Path) -> Side:
-    evidence = download_evidence(tracking, version, folder / str(version.number))
-    side = load_evidence(evidence / ("baseline" if version.kind == "base" else "candidate"), version.variant)
-    return Side(f"version {version.number}", side.items, side.scores)
 
 
 PAIRED = ("not worse", "better", "slices", "enough items")
@@ -112,7 +106,7 @@ def _paired(tracking: Tracking, params: Params, version: Version, against: Versi
         return [Rule(name, "not applicable", "there is no other version to compare with") for name in PAIRED]
     precision = Precision(evaluation.resamples, evaluation.confidence, params.seed)
     try:
-        sides = [_side(tracking, each, folder) for each in (version, against)]
+        sides = [version_side(tracking, each, folder) for each in (version, against)]
         found = compare(sides[0], sides[1], params.task_definitions(), margin=gate.margin, precision=precision)
     except RoleShiftError as error:
         return [Rule(name, "fail", f"cannot be compared with version {against.number}: {error}") for name in PAIRED]
@@ -164,8 +158,8 @@ def _measured(tracking: Tracking, params: Params, version: Version, folder: Path
     far = [f"{name} {_figure(entry)}" for name, entry in drops.items()
            if entry["high"] is not None and entry["high"] < -gate.robustness_drop]  # fmt: skip
     shipped = {name: _primary(part, "shipped-reference") for name, part in evaluated.items()}
-    known = {name: entry for name, entry in shipped.items() if entry is not None and entry.get("high") is not None}
-    contradicted = [f"{name} {_figure(entry)}" for name, entry in known.items() if entry["high"] < 0]
+    known = {name: entry for name, entry in shipped.items() if entry is not None}
+    contradicted = [f"{name} {_figure(entry)}" for name, entry in known.items() if entry["verdict"] == "worse"]
     leaks = {name: part["leaks"]["either"] / part["items"] for name, part in evaluated.items() if part.get("leaks")}
     return [
         _rule("robustness", not far, f"a drop of more than {100 * gate.robustness_drop:g} points is established for "

@@ -20,8 +20,9 @@ from roleshift.impact.imports import TASKS_FILE, read_import, write_import
 from roleshift.params import Params
 from roleshift.project import Project
 from roleshift.publishing import current_run
-from roleshift.registry.tracking import Tracking, open_tracking, reporting
-from roleshift.registry.versions import Version, download_evidence, resolve
+from roleshift.registry.sides import version_side
+from roleshift.registry.tracking import Tracking, reporting, tracking_of
+from roleshift.registry.versions import Version, resolve
 from roleshift.tasks import TaskDefinition
 
 IMPORTED_FOR = "roleshift.imported_for"
@@ -54,8 +55,7 @@ def assess(project: Project, params: Params, word: str | None) -> Assessed:
     tracking = tracking_of(project, params)
     version = resolve(tracking, params.registry.model_name, word)
     with TemporaryDirectory() as downloads:
-        evidence = download_evidence(tracking, version, Path(downloads) / "own")
-        side = load_evidence(evidence / ("baseline" if version.kind == "base" else "candidate"), version.variant)
+        side = version_side(tracking, version, Path(downloads) / "own")
         with imported(tracking, version, Path(downloads) / "imported") as folders:
             for folder in folders:
                 items, scores, own = read_import(folder)
@@ -83,12 +83,6 @@ def _assessed(name: str, side: Side, tasks: Mapping[str, TaskDefinition]) -> Ass
     variant, model_id = side.items["variant"][0], side.items["model_id"][0]
     cells = measured_cells(side.items, side.scores, tasks, variant=variant, model_id=model_id)
     return Assessed(name, model_id, variant, cells)
-
-
-def tracking_of(project: Project, params: Params) -> Tracking:
-    """The tracking store of a project."""
-    home = project.root if project.is_run else project.home
-    return open_tracking(project.tracking_uri, home, params.registry.experiment)
 
 
 def attach(tracking: Tracking, version: Version, folder: Path, origin: str) -> str:

@@ -6,6 +6,8 @@ or `reconcile`, completes it.
 """
 
 import grp
+import os
+import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,16 +59,16 @@ def standing(tracking: Tracking, name: str) -> Standing:
 
 def may_promote(approvers: tuple[str, ...] | None, who: str) -> bool:
     """Whether `who` is among the approvers, by name or through a `group:NAME` of this machine; None: everyone."""
-    if approvers is None or who in approvers:
-        return True
-    for entry in approvers:
-        if entry.startswith("group:"):
-            try:
-                if who in grp.getgrnam(entry.removeprefix("group:")).gr_mem:
-                    return True
-            except KeyError:
-                continue
-    return False
+    return approvers is None or who in approvers or any(f"group:{name}" in approvers for name in _groups(who))
+
+
+def _groups(who: str) -> set[str]:
+    """The groups of a user of this machine, the primary one too; none for anyone else."""
+    try:
+        ids = os.getgrouplist(who, pwd.getpwnam(who).pw_gid)
+    except KeyError:
+        return set()
+    return {entry.gr_name for entry in grp.getgrall() if entry.gr_gid in ids}
 
 
 def require_approver(approvers: tuple[str, ...] | None, who: str | None = None) -> str:
@@ -114,11 +116,7 @@ def promote(
         _refuse_drift(now)
         if now.alias == version.number:
             return None
-        if now.alias != expected:
-            raise RoleShiftError(
-                f"the champion is {_named(now.alias)}, not {_named(expected)} as expected: another promotion came "
-                "between; look at `roleshift history`, then decide again"
-            )
+        _refuse_moved(now, expected)
         if verdict.against is not None and now.alias is not None and verdict.against != now.alias:
             raise RoleShiftError(
                 f"the gate compared with version {verdict.against}, the champion is {now.alias}; run it again"
@@ -133,12 +131,16 @@ def promote(
         return entry
 
 
-def rollback(tracking: Tracking, name: str, *, who: str, reason: str) -> Entry:
-    """Make the last version that was champion before, is not retired and is still intact, champion again."""
+def rollback(tracking: Tracking, name: str, *, expected: int | None, who: str, reason: str) -> Entry:
+    """Make the last version that was champion before, is not retired and is still intact, champion again.
+
+    `expected` is the champion that the caller wants to leave.
+    """
     _require_reason(reason)
     with store_lock(tracking.uri, "promote.lock"):
         now = standing(tracking, name)
         _refuse_drift(now)
+        _refuse_moved(now, expected)
         complete = {v.number: v for v in list_versions(tracking, name) if v.complete}
         damaged: list[str] = []
         for number in _predecessors(now.entries):
@@ -152,7 +154,7 @@ def rollback(tracking: Tracking, name: str, *, who: str, reason: str) -> Entry:
                 continue
             entry = audit_log(tracking, name).append(
                 "rollback", who=who, after=now.entries, version_from=now.alias, version_to=number,
-                expected=now.alias, evidence=version.evidence_run, reason=reason,
+                expected=expected, evidence=version.evidence_run, reason=reason,
             )  # fmt: skip
             _move(tracking, name, number)
             return entry
@@ -225,6 +227,14 @@ def _refuse_retired(now: Standing, number: int) -> None:
 def _refuse_drift(now: Standing) -> None:
     if now.drift is not None:
         raise RoleShiftError(now.drift)
+
+
+def _refuse_moved(now: Standing, expected: int | None) -> None:
+    if now.alias != expected:
+        raise RoleShiftError(
+            f"the champion is {_named(now.alias)}, not {_named(expected)} as expected: another promotion came "
+            "between; look at `roleshift history`, then decide again"
+        )
 
 
 def _require_reason(reason: str) -> None:

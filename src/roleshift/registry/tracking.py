@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roleshift.errors import RoleShiftError
+from roleshift.params import Params
+from roleshift.project import Project
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # MLflow's own defaults retry for minutes; a server that is down is said to be so within seconds.
@@ -64,6 +66,12 @@ def open_tracking(uri: str, home: Path, experiment: str) -> Tracking:
                 "or name another in registry.experiment"
             )
         return Tracking(uri, client, found.experiment_id)
+
+
+def tracking_of(project: Project, params: Params) -> Tracking:
+    """The tracking store of a project or of a run below it."""
+    home = project.root if project.is_run else project.home
+    return open_tracking(project.tracking_uri, home, params.registry.experiment)
 
 
 def _create_database(uri: str, home: Path) -> None:
