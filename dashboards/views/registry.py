@@ -62,7 +62,9 @@ def show_gate_and_champion(project: Project, version: Version) -> None:
     else:
         st.write(t("gate_of", summary=t(f"gate_{verdict.summary}"), against=verdict.against or "–"))
         states = {state: t(f"state_{state.replace(' ', '_')}") for state in STATES}
-        table(rules_frame(verdict).with_columns(pl.col("state").replace(states)), "gate")
+        rules = {rule.name: t(f"rule_{rule.name.replace(' ', '_')}") for rule in verdict.rules}
+        named = rules_frame(verdict).with_columns(pl.col("rule").replace(rules), pl.col("state").replace(states))
+        table(named, "gate")
     if may("approver") and may_promote(params.registry.approvers, person()[0]):
         change_champion(tracking, params, version, now)
     else:
@@ -70,7 +72,8 @@ def show_gate_and_champion(project: Project, version: Version) -> None:
     st.subheader(t("history"))
     st.caption(t("history_explained"))
     if now.entries:
-        table(history_frame(now.entries), "history")
+        kinds = {entry.kind: t(f"kind_{entry.kind}") for entry in now.entries}
+        table(history_frame(now.entries).with_columns(pl.col("kind").replace(kinds)), "history")
     else:
         st.info(t("no_history"))
 
@@ -79,7 +82,7 @@ def change_champion(tracking: Tracking, params: Params, version: Version, now: S
     """Promote the shown version or roll back, with a reason and a confirmation, from the champion that was shown."""
     seen = st.session_state.get("seen-champion", now.alias)
     st.session_state["seen-champion"] = now.alias
-    with st.form("champion"):
+    with st.form("champion", clear_on_submit=True):
         st.write(t("champion_is", number=now.alias or "–"))
         reason = st.text_input(t("reason"))
         sure = st.checkbox(t("sure"))
