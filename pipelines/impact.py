@@ -2,6 +2,9 @@
 
 from roleshift.contracts import write_table
 from roleshift.evaluation.evidence import load_tables
+from roleshift.feedback.acceptance import with_acceptance
+from roleshift.feedback.events import Answered
+from roleshift.feedback.store import stored_events
 from roleshift.files import read_json, write_json
 from roleshift.impact.capability import measured_cells
 from roleshift.impact.catalogue import bundled_emerging
@@ -18,6 +21,11 @@ def impact(stage: Stage) -> None:
     items, scores = load_tables([stage.root / "evidence/candidate"])
     cells = measured_cells(items, scores, params.task_definitions(), variant=variant)
     model_id = next(item for item in items["model_id"].unique().sort())
+    cells = with_acceptance(
+        cells, stage.root / "evidence/candidate", stored_events(stage.project, "judgement"),
+        Answered(None, model_id, variant, ""), params.task_definitions(),
+        resamples=params.impact.draws, seed=params.seed,
+    )  # fmt: skip
     setting = open_setting(params.impact, params.seed, stage.project.source_path)
     analysis = analyse(setting.work, cells, setting.assumptions.measured_only())
     entries = bundled_emerging()

@@ -2,6 +2,7 @@
 
 import os
 
+from roleshift.feedback.store import stored_events
 from roleshift.files import read_json, write_json
 from roleshift.registry.deciding import decide
 from roleshift.registry.manifest import read_made
@@ -32,7 +33,7 @@ def run(stage: Stage) -> None:
     for version in (registered.base, registered.tuned):
         aliases = "".join(f" @{alias}" for alias in version.aliases)
         print(f"{name} version {version.number}{aliases}: {version.kind}, {version.variant}, model {version.model_id}")
-    verdict = decide(tracking, params, registered, move=experiment is None)
+    verdict = decide(tracking, params, registered, votes=stored_events(stage.project, "vote"), move=experiment is None)
     if verdict is not None:
         print(f"gate of version {verdict.version}: {verdict.summary}")
         for rule in verdict.rules:

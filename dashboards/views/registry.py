@@ -13,6 +13,7 @@ from components.run import params_of, shown_run
 from components.tables import table
 from components.versions import versions_of
 from roleshift.errors import RoleShiftError
+from roleshift.feedback.store import stored_events
 from roleshift.params import Params, load_params
 from roleshift.project import Project
 from roleshift.registry.choices import existing_store, history_frame, rules_frame, versions_frame
@@ -66,7 +67,7 @@ def show_gate_and_champion(project: Project, version: Version) -> None:
         named = rules_frame(verdict).with_columns(pl.col("rule").replace(rules), pl.col("state").replace(states))
         table(named, "gate")
     if may("approver") and may_promote(params.registry.approvers, person()[0]):
-        change_champion(tracking, params, version, now)
+        change_champion(project, tracking, params, version, now)
     else:
         st.caption(t("only_approvers"))
     st.subheader(t("history"))
@@ -78,7 +79,7 @@ def show_gate_and_champion(project: Project, version: Version) -> None:
         st.info(t("no_history"))
 
 
-def change_champion(tracking: Tracking, params: Params, version: Version, now: Standing) -> None:
+def change_champion(project: Project, tracking: Tracking, params: Params, version: Version, now: Standing) -> None:
     """Promote the shown version or roll back, with a reason and a confirmation, from the champion that was shown."""
     seen = st.session_state.get("seen-champion", now.alias)
     st.session_state["seen-champion"] = now.alias
@@ -96,7 +97,7 @@ def change_champion(tracking: Tracking, params: Params, version: Version, now: S
         return
     who = person()[0]
     if promoted:
-        verdict = run_gate(tracking, params, version)
+        verdict = run_gate(tracking, params, version, votes=stored_events(project, "vote"))
         judged.clear()  # its result is to be seen, also where it refuses
         promote(tracking, version, verdict, expected=seen, who=who, reason=reason)
     else:

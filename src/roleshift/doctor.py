@@ -150,7 +150,8 @@ def tracking_store(project: Project) -> Finding:
     try:
         from mlflow import MlflowClient
 
-        from roleshift.registry.tracking import redacted, reporting, sqlite_path
+        from roleshift.databases import redacted, sqlite_path
+        from roleshift.registry.tracking import reporting
     except ImportError as error:
         return Finding("tracking store", "fail", f"{error}; run `make setup`")
     database = sqlite_path(uri)

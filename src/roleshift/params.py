@@ -64,6 +64,14 @@ class FileSource(Section):
     licence: str
 
 
+class FeedbackSource(Section):
+    """Corrections that `roleshift feedback export` wrote; a relative path starts at the main checkout."""
+
+    kind: Literal["feedback"]
+    path: str = "feedback/corrections.jsonl"
+    licence: str
+
+
 class StdlibSource(Section):
     """The modules of the running Python's standard library."""
 
@@ -81,7 +89,7 @@ class RandomModelSource(Section):
 
 
 Source = Annotated[
-    PypiSource | HubSource | DatasetSource | FileSource | StdlibSource | RandomModelSource,
+    PypiSource | HubSource | DatasetSource | FileSource | FeedbackSource | StdlibSource | RandomModelSource,
     Field(discriminator="kind"),
 ]
 
@@ -163,6 +171,7 @@ class PrepareParams(Section):
     max_malformed_share: Share
     shares: SplitShares
     sizes: Sizes
+    corrections: str | None = None
 
 
 class TrainParams(Section):
@@ -258,6 +267,8 @@ class GateParams(Section):
     robustness_drop: Share
     leak_share: Share
     tokens_per_second: float | None = Field(gt=0, default=None)
+    comparisons: int = Field(ge=1)
+    win_rate: Share
 
 
 class RegistryParams(Section):
@@ -299,6 +310,13 @@ class Params(Section):
                 )
             if corpus.task not in known:
                 raise ValueError(f"corpora.{name}.task: {corpus.task!r} is no known task ({', '.join(known)})")
+        if self.prepare.corrections is not None:
+            source = self.sources.get(self.prepare.corrections)
+            if not isinstance(source, FeedbackSource):
+                raise ValueError(
+                    f"prepare.corrections: {self.prepare.corrections!r} is no source of kind feedback; "
+                    "add one to sources"
+                )
         if self.select.ship is not None and self.select.ship not in self.export.variants:
             raise ValueError(
                 f"select.ship: {self.select.ship!r} is not in export.variants ({', '.join(self.export.variants)})"

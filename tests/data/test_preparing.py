@@ -8,7 +8,7 @@ import pytest
 
 from roleshift.contracts import EXAMPLES, check
 from roleshift.data.preparation.cleaning import clean_text
-from roleshift.data.preparation.duplicates import NearDuplicateIndex, conflicts_with_test, jaccard, shingles
+from roleshift.data.preparation.duplicates import NearDuplicateIndex, jaccard, shingles
 from roleshift.data.preparation.preparing import Prepared, prepare_examples
 from roleshift.data.preparation.splitting import membership
 from roleshift.errors import RoleShiftError
@@ -211,18 +211,6 @@ def test_a_sources_own_splits_hold(tmp_path: Path, make_params: Callable[..., Pa
     for split, prefix in (("train", "train"), ("validation", "val"), ("review", "val"), ("test", "test")):
         groups = prepared.examples[split]["group_id"]  # type: ignore[index]
         assert groups.str.starts_with(f"aclsum:{prefix}").all()
-
-
-def test_what_enters_training_is_checked_against_test(prepare: Callable[..., Prepared]) -> None:
-    test = prepare([question(i) for i in range(200)]).examples["test"]
-    known = test.row(0, named=True)
-    reasons = conflicts_with_test(
-        ["something else entirely", f"  {known['input'].upper()}!", "nothing of the kind"],
-        [known["group_id"], "new", "new"],
-        test,
-        0.8,
-    )
-    assert reasons == [f"group_in_test: {known['group_id']}", f"near_duplicate_of_test: {known['example_id']}", None]
 
 
 def test_the_index_finds_what_exact_comparison_finds() -> None:

@@ -1,6 +1,6 @@
 """The gate on evidence with known differences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +11,7 @@ from made_project import REPOSITORY, make_project
 from roleshift.contracts import ITEMS, SCORES, write_table
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.plan import score_answers
+from roleshift.feedback.events import About, Answered, Event
 from roleshift.files import read_json, write_json
 from roleshift.params import Params, load_params
 from roleshift.registry.gate import Verdict, run_gate
@@ -44,13 +45,13 @@ def give_evidence(root: Path, params: Params, *, base: float, tuned: float, weig
 def gate_of(
     tracking: Tracking, root: Path, params: Params, registering: Callable[..., Registered]
 ) -> Callable[..., Verdict]:
-    def run(waived: dict[str, str] | None = None, **evidence: float) -> Verdict:
+    def run(waived: dict[str, str] | None = None, votes: Sequence[Event] = (), **evidence: float) -> Verdict:
         weights = f"model-{evidence['tuned']}"
         make_project(root, weights=weights)
         give_evidence(root, params, weights=weights, **evidence)
         write_json(root / "metrics/export.json", {"parity_tolerance": 0.02, "variants": {
             "onnx-fp32": {"parity": {"largest_logit_difference": 0.001}}}})  # fmt: skip
-        return run_gate(tracking, params, registering().tuned, waived)
+        return run_gate(tracking, params, registering().tuned, votes=votes, waived=waived)
 
     return run
 
@@ -107,5 +108,23 @@ def test_evidence_that_cannot_be_compared_fails_with_the_reason(gate_of, trackin
 def test_the_champion_itself_is_judged_against_the_baseline(gate_of, tracking, params):
     gate_of(base=0.1, tuned=0.9)
     tracking.client.set_registered_model_alias("roleshift", "champion", "2")
-    verdict = run_gate(tracking, params, resolve(tracking, "roleshift", "2"))
+    verdict = run_gate(tracking, params, resolve(tracking, "roleshift", "2"), votes=())
     assert (verdict.against, states(verdict)["better"]) == (1, "pass")
+
+
+def blind_votes(model: str, wins: int, losses: int) -> list[Event]:
+    sides = Answered(2, model, "onnx-int8", ""), Answered(1, "base0000base0000", "torch-bf16", "")
+    outcomes = ["better"] * wins + ["worse"] * losses
+    return [
+        Event(str(i), "vote", "2026-01-01", About("review", f"e{i}", None, TASK, "classify", "d"), sides[0], sides[1],
+              "random", outcome, "ann", None, None, {})
+        for i, outcome in enumerate(outcomes)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wins", "losses", "state"), [(10, 10, "not applicable"), (20, 20, "pass"), (4, 36, "fail")])
+def test_peoples_comparisons_count_once_there_are_enough(
+    gate_of: Callable[..., Verdict], wins: int, losses: int, state: str
+) -> None:
+    verdict = gate_of(base=0.5, tuned=0.9, votes=blind_votes("model-0.9-model-id", wins, losses))
+    assert states(verdict)["human review"] == state

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from made_project import make_project
 
+from roleshift.databases import sqlite_path
 from roleshift.errors import RoleShiftError
 from roleshift.registry import promotion
 from roleshift.registry.audit import AuditLog, MovedError, audit_uri
 from roleshift.registry.gate import Rule, Verdict
 from roleshift.registry.registering import Registered
-from roleshift.registry.tracking import Tracking, open_tracking, sqlite_path
+from roleshift.registry.tracking import Tracking, open_tracking
 from roleshift.registry.versions import list_versions, resolve
 
 NAME = "roleshift"

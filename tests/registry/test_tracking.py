@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from roleshift.databases import redacted, sqlite_path
 from roleshift.errors import RoleShiftError
-from roleshift.registry.tracking import artifact_location, open_tracking, redacted, sqlite_path
+from roleshift.registry.tracking import artifact_location, open_tracking
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["roleshift.registry.tracking"])

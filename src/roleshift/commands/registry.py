@@ -9,6 +9,7 @@ import typer
 from roleshift.project import Project
 
 if TYPE_CHECKING:
+    from roleshift.feedback.events import Event
     from roleshift.params import Params
     from roleshift.registry.gate import Verdict
     from roleshift.registry.tracking import Tracking
@@ -21,8 +22,9 @@ Waive = Annotated[list[str] | None, typer.Option(help="Accept this rule's failur
 
 @dataclass(frozen=True)
 class Opened:
-    """The project's params and its tracking store."""
+    """The project, its params and its tracking store."""
 
+    project: Project
     params: "Params"
     tracking: "Tracking"
 
@@ -39,13 +41,19 @@ class Opened:
 
         project = Project.discover()
         params = load_params(project.root / "params.yaml")
-        return cls(params, tracking_of(project, params))
+        return cls(project, params, tracking_of(project, params))
 
     def version(self, word: str) -> "Version":
         """The version that a word names."""
         from roleshift.registry.versions import resolve
 
         return resolve(self.tracking, self.name, word)
+
+    def votes(self) -> "list[Event]":
+        """People's blind comparisons."""
+        from roleshift.feedback.store import stored_events
+
+        return stored_events(self.project, "vote")
 
     def approver(self) -> str:
         """Who acts, if they may."""
@@ -60,7 +68,9 @@ def gate(version: VersionArgument, waive: Waive = None, reason: Reason = None,
     from roleshift.registry.deciding import judge
 
     opened = Opened.here()
-    verdict = judge(opened.tracking, opened.params, opened.version(version), waive=waive or (), reason=reason)
+    verdict = judge(
+        opened.tracking, opened.params, opened.version(version), votes=opened.votes(), waive=waive or (), reason=reason
+    )
     print(json.dumps(asdict(verdict), ensure_ascii=False, indent=2) if as_json else _lines(verdict))
     raise typer.Exit(not verdict.passed)
 
@@ -82,7 +92,7 @@ def promote(version: VersionArgument,
             raise RoleShiftError(f"--expect must be a version's number or none (found {expect!r})")
         expected = None if expect == "none" else int(expect)
     found = opened.version(version)
-    verdict = judge(opened.tracking, opened.params, found, waive=waive or (), reason=reason)
+    verdict = judge(opened.tracking, opened.params, found, votes=opened.votes(), waive=waive or (), reason=reason)
     print(_lines(verdict))
     entry = promotion.promote(opened.tracking, found, verdict, expected=expected, who=who, reason=reason)
     change = " already" if entry is None else f" (was {entry.version_from or 'none'})"

@@ -54,6 +54,11 @@ class Side:
     scores: pl.DataFrame
 
 
+def evidence_folder(path: Path) -> Path:
+    """The folder of items and scores that a path names: itself, or a run's candidate."""
+    return path if (path / "items.parquet").is_file() else path / "evidence/candidate"
+
+
 def load_evidence(path: Path, variant: str | None = None) -> Side:
     """The evidence of one system below a folder.
 
@@ -61,7 +66,7 @@ def load_evidence(path: Path, variant: str | None = None) -> Side:
     Unperturbed items of the split test; without `variant` the one that ships by
     metrics/evaluate.json, else the only one there.
     """
-    folder = path if (path / "items.parquet").is_file() else path / "evidence/candidate"
+    folder = evidence_folder(path)
     items, scores = load_tables([folder])
     items = items.filter(pl.col("perturbation") == "none", pl.col("split") == "test", pl.col("shots") == 0)
     found = items.filter(pl.col("model_id") != FLOOR)["variant"].unique().sort().to_list()

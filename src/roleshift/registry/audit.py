@@ -6,17 +6,16 @@ that start from the same entry the database lets exactly one in.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from roleshift.databases import connected, migrate, protect, redacted, store_lock
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json
-from roleshift.registry.tracking import redacted, reporting, sqlite_path, store_lock
+from roleshift.registry.tracking import reporting
 
 CHAMPION_KINDS = ("promote", "rollback", "reconcile")
 """Entries that say which version is champion from then on."""
@@ -30,7 +29,6 @@ MIGRATIONS = (
     )
     """,
 )
-"""Numbered from 1 and append-only: a released one is never edited."""
 
 
 class MovedError(RoleShiftError):
@@ -78,22 +76,15 @@ class AuditLog:
 
     def __init__(self, uri: str, model: str) -> None:
         self.uri, self.model = uri, model
-        with reporting(uri), store_lock(uri, "audit.lock"), self._connected() as connection:
-            _migrate(connection, uri)
-
-    @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        engine: Engine = create_engine(self.uri)
-        try:
-            with engine.begin() as connection:
-                yield connection
-        finally:
-            engine.dispose()
+        with reporting(uri), store_lock(uri, "audit.lock"), connected(uri) as connection:
+            if migrate(connection, uri, "roleshift_audit", MIGRATIONS, "audit log"):
+                # elsewhere than on SQLite the chain of hashes shows a change
+                protect(connection, uri, "roleshift_audit", "the audit log")
 
     def entries(self) -> list[Entry]:
         """Every entry, oldest first; raises, naming the first one that was altered or is missing."""
         query = text("SELECT * FROM roleshift_audit WHERE model = :model ORDER BY sequence")
-        with reporting(self.uri), self._connected() as connection:
+        with reporting(self.uri), connected(self.uri) as connection:
             found = [Entry(**row) for row in connection.execute(query, {"model": self.model}).mappings()]
         previous = ""
         for number, entry in enumerate(found, start=1):
@@ -118,7 +109,7 @@ class AuditLog:
         columns = asdict(entry)
         names, values = ", ".join(columns), ", ".join(f":{name}" for name in columns)
         try:
-            with self._connected() as connection:
+            with connected(self.uri) as connection:
                 connection.execute(text(f"INSERT INTO roleshift_audit ({names}) VALUES ({values})"), columns)  # noqa: S608
         except IntegrityError as error:
             raise MovedError(
@@ -132,29 +123,3 @@ def audited_champion(entries: list[Entry]) -> int | None:
     """The version that is champion by the log; None before the first promotion."""
     found = [entry.version_to for entry in entries if entry.kind in CHAMPION_KINDS]
     return found[-1] if found else None
-
-
-def _migrate(connection: Connection, uri: str) -> None:
-    connection.execute(text("CREATE TABLE IF NOT EXISTS roleshift_audit_schema (version INTEGER PRIMARY KEY)"))
-    done = connection.execute(text("SELECT MAX(version) FROM roleshift_audit_schema")).scalar() or 0
-    if done > len(MIGRATIONS):
-        raise RoleShiftError(
-            f"audit log {redacted(uri)}: its schema {done} is newer than this version of RoleShift knows "
-            f"({len(MIGRATIONS)}); update RoleShift"
-        )
-    for number in range(done + 1, len(MIGRATIONS) + 1):
-        connection.execute(text(MIGRATIONS[number - 1]))
-        if sqlite_path(uri) is not None:
-            _protect(connection)
-        connection.execute(text("INSERT INTO roleshift_audit_schema VALUES (:number)"), {"number": number})
-
-
-def _protect(connection: Connection) -> None:
-    """SQLite itself refuses to alter or delete an entry; elsewhere the chain of hashes shows it."""
-    for change in ("UPDATE", "DELETE"):
-        connection.execute(
-            text(
-                f"CREATE TRIGGER IF NOT EXISTS roleshift_audit_{change.lower()} BEFORE {change} ON roleshift_audit "
-                "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
-            )
-        )

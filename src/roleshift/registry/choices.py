@@ -4,11 +4,12 @@ from dataclasses import asdict
 
 import polars as pl
 
+from roleshift.databases import sqlite_path
 from roleshift.params import Params
 from roleshift.project import Project
 from roleshift.registry.audit import Entry
 from roleshift.registry.gate import Verdict
-from roleshift.registry.tracking import Tracking, sqlite_path, tracking_of
+from roleshift.registry.tracking import Tracking, tracking_of
 from roleshift.registry.versions import Version, list_versions
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from roleshift.errors import RoleShiftError
+from roleshift.feedback.events import Event
 from roleshift.params import Params
 from roleshift.registry.gate import GATE, Verdict, run_gate
 from roleshift.registry.promotion import audit_log, promote, require_approver, standing
@@ -12,18 +13,24 @@ from roleshift.registry.versions import Version
 
 
 def judge(
-    tracking: Tracking, params: Params, version: Version, *, waive: Sequence[str] = (), reason: str | None = None
+    tracking: Tracking,
+    params: Params,
+    version: Version,
+    *,
+    votes: Sequence[Event],
+    waive: Sequence[str] = (),
+    reason: str | None = None,
 ) -> Verdict:
     """Run the gate; a failure of the rules named in `waive` is accepted, for a reason and on record.
 
     Raises where a waiver has no reason, or where who asks for it may not change the champion.
     """
     if not waive:
-        return run_gate(tracking, params, version)
+        return run_gate(tracking, params, version, votes=votes)
     if not (reason or "").strip():
         raise RoleShiftError("--waive needs --reason TEXT")
     who = require_approver(params.registry.approvers)
-    verdict = run_gate(tracking, params, version, dict.fromkeys(waive, f"{reason} ({who})"))
+    verdict = run_gate(tracking, params, version, votes=votes, waived=dict.fromkeys(waive, f"{reason} ({who})"))
     used = [rule.name for rule in verdict.rules if rule.state == "waived"]
     if used:
         log = audit_log(tracking, version.name)
@@ -34,7 +41,9 @@ def judge(
     return verdict
 
 
-def decide(tracking: Tracking, params: Params, registered: Registered, *, move: bool) -> Verdict | None:
+def decide(
+    tracking: Tracking, params: Params, registered: Registered, *, votes: Sequence[Event], move: bool
+) -> Verdict | None:
     """Run the gate where something is new or the version has none yet; promote only by `registry.promote: automatic`.
 
     Without `move` (a DVC experiment) the champion stays whatever the gate says.
@@ -43,7 +52,7 @@ def decide(tracking: Tracking, params: Params, registered: Registered, *, move: 
     if not registered.changes and GATE in tags:
         return None
     before = standing(tracking, registered.tuned.name).alias
-    verdict = run_gate(tracking, params, registered.tuned)
+    verdict = run_gate(tracking, params, registered.tuned, votes=votes)
     if move and params.registry.promote == "automatic" and verdict.passed:
         who = require_approver(params.registry.approvers)
         promote(tracking, registered.tuned, verdict, expected=before, who=who, reason="automatic: the gate passed")

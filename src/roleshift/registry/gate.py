@@ -5,7 +5,7 @@ or with the baseline where there is none yet or it is the champion itself.
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,8 @@ from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import compare
 from roleshift.evaluation.measures import Precision
 from roleshift.evaluation.statistics import needed_groups
+from roleshift.feedback.events import Answered, Event
+from roleshift.feedback.summary import win_rate
 from roleshift.files import read_json
 from roleshift.params import Params
 from roleshift.registry.sides import version_side
@@ -54,9 +56,17 @@ class Verdict:
         return "waived" if any(rule.state == "waived" for rule in self.rules) else "pass"
 
 
-def run_gate(tracking: Tracking, params: Params, version: Version, waived: Mapping[str, str] | None = None) -> Verdict:
+def run_gate(
+    tracking: Tracking,
+    params: Params,
+    version: Version,
+    *,
+    votes: Sequence[Event],
+    waived: Mapping[str, str] | None = None,
+) -> Verdict:
     """Apply every rule to the evidence that is stored with the version, and store the result with it.
 
+    `votes` are the feedback store's blind comparisons.
     `waived` maps a rule's name to the reason why its failure is accepted.
     """
     versions = list_versions(tracking, params.registry.model_name)
@@ -65,6 +75,7 @@ def run_gate(tracking: Tracking, params: Params, version: Version, waived: Mappi
     with tempfile.TemporaryDirectory() as folder:
         rules = [*_paired(tracking, params, version, against, Path(folder))]
         rules += _measured(tracking, params, version, Path(folder))
+    rules.append(_human(params, version, against, votes))
     names = {rule.name for rule in rules}
     for name in waived or {}:
         if name not in names:
@@ -95,6 +106,22 @@ def _with_alias(versions: list[Version], alias: str) -> Version | None:
 
 def _waive(rule: Rule, reason: str | None) -> Rule:
     return Rule(rule.name, "waived", f"{rule.figure}; waived: {reason}") if reason and rule.state == "fail" else rule
+
+
+def _human(params: Params, version: Version, against: Version | None, votes: Sequence[Event]) -> Rule:
+    """People's blind comparisons with `against`; they count from `gate.comparisons` items on."""
+    name = "human review"
+    if against is None:
+        return Rule(name, "not applicable", "there is no other version to compare with")
+    sides = [Answered(each.number, each.model_id, each.variant, "") for each in (version, against)]
+    found = win_rate(votes, sides[0], sides[1], params.evaluation.confidence)
+    ground = f"against version {against.number}: {found.items} items compared blind by {found.reviewers} people"
+    if found.rate is None or found.items < params.gate.comparisons:
+        return Rule(name, "not applicable", f"{ground}; it counts from {params.gate.comparisons} items on")
+    figure = f"{ground}, win rate {found.rate:.1%} [{found.lower:.1%}, {found.upper:.1%}]"
+    return _rule(
+        name, found.lower >= params.gate.win_rate, f"{figure}, lower bound at least {params.gate.win_rate:.0%}"
+    )
 
 
 PAIRED = ("not worse", "better", "slices", "enough items")

@@ -6,14 +6,17 @@ so that it stays with the model when the pipeline runs again.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 
 from roleshift.errors import RoleShiftError
-from roleshift.evaluation.comparison import Side, load_evidence
+from roleshift.evaluation.comparison import Side, evidence_folder, load_evidence
+from roleshift.feedback.acceptance import with_acceptance
+from roleshift.feedback.events import Answered
+from roleshift.feedback.store import stored_events
 from roleshift.files import list_files
 from roleshift.impact.capability import Cell, CellKey, measured_cells
 from roleshift.impact.imports import TASKS_FILE, read_import, write_import
@@ -45,13 +48,14 @@ def assess(project: Project, params: Params, word: str | None) -> Assessed:
     if word is None:
         folder, committed = current_run(project)
         side = load_evidence(folder)
-        return _assessed("committed default run" if committed else "current run", side, tasks)
+        name = "committed default run" if committed else "current run"
+        return _judged(_assessed(name, side, tasks), project, params, folder)
     path, _, variant = word.partition(":")
     if (Path(path) / TASKS_FILE).is_file():
         items, scores, own = read_import(Path(path))
         return _assessed(path, Side(path, items, scores), own)
     if Path(path).exists():
-        return _assessed(word, load_evidence(Path(path), variant or None), tasks)
+        return _judged(_assessed(word, load_evidence(Path(path), variant or None), tasks), project, params, Path(path))
     tracking = tracking_of(project, params)
     version = resolve(tracking, params.registry.model_name, word)
     with TemporaryDirectory() as downloads:
@@ -61,7 +65,20 @@ def assess(project: Project, params: Params, word: str | None) -> Assessed:
                 items, scores, own = read_import(folder)
                 side = Side(side.name, pl.concat([side.items, items]), pl.concat([side.scores, scores]))
                 tasks = tasks | own
-    return _assessed(f"version {version.number} ({version.variant})", side, tasks)
+        found = _assessed(f"version {version.number} ({version.variant})", side, tasks)
+        part = "baseline" if version.kind == "base" else "candidate"
+        own_evidence = Path(downloads) / "own" / str(version.number) / "evidence" / part
+        return _judged(found, project, params, own_evidence)
+
+
+def _judged(found: Assessed, project: Project, params: Params, path: Path) -> Assessed:
+    """With people's judgements of its review items in the place of a threshold, where there are enough."""
+    answered = Answered(None, found.model_id, found.variant, "")
+    cells = with_acceptance(
+        found.cells, evidence_folder(path), stored_events(project, "judgement"), answered,
+        params.task_definitions(), resamples=params.impact.draws, seed=params.seed,
+    )  # fmt: skip
+    return replace(found, cells=cells)
 
 
 def systems_of_run(folder: Path) -> dict[str, str]:

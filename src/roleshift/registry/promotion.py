@@ -13,12 +13,13 @@ from pathlib import Path
 
 import mlflow.artifacts
 
+from roleshift.databases import store_lock
 from roleshift.errors import RoleShiftError
 from roleshift.files import read_json
 from roleshift.registry.audit import CHAMPION_KINDS, AuditLog, Entry, audit_uri, audited_champion
 from roleshift.registry.gate import Verdict
 from roleshift.registry.manifest import user
-from roleshift.registry.tracking import Tracking, reporting, store_lock
+from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import Version, list_versions, resolve
 from roleshift.serving.pyfunc import check_artifacts
 

@@ -13,11 +13,12 @@ from typing import Any
 from mlflow.entities import LoggedModel
 from mlflow.exceptions import MlflowException
 
+from roleshift.databases import store_lock
 from roleshift.errors import RoleShiftError
 from roleshift.registry.manifest import Candidate, Made
 from roleshift.registry.packaging import upload
 from roleshift.registry.pipeline_run import ensure_pipeline_run, ensure_training_run, state_tags
-from roleshift.registry.tracking import Tracking, reporting, store_lock
+from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import (
     CONTENT,
     EVIDENCE,

@@ -5,15 +5,14 @@ a stage's own folder may be a temporary copy that is deleted. A server decides f
 artifacts go.
 """
 
-import fcntl
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from roleshift.databases import first_line, redacted, sqlite_path, store_lock
 from roleshift.errors import RoleShiftError
 from roleshift.params import Params
 from roleshift.project import Project
@@ -108,25 +107,6 @@ def artifact_location(uri: str, home: Path) -> str | None:
     return (home / "mlartifacts").resolve().as_uri()
 
 
-def sqlite_path(uri: str) -> Path | None:
-    """The file of an SQLite URI, absolute; None for any other store."""
-    match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
-    return Path(match[1]).resolve() if match else None
-
-
-@contextmanager
-def store_lock(uri: str, name: str = "lock") -> Iterator[None]:
-    """Let one process of this machine at a time do what SQLite does not serialise; others wait."""
-    database = sqlite_path(uri)
-    if database is None:
-        yield
-        return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f"{database.name}.{name}").open("a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 @contextmanager
 def reporting(uri: str) -> Iterator[None]:
     """Turn a failing store into one line that names it, without its password, and says what to do."""
@@ -134,7 +114,7 @@ def reporting(uri: str) -> Iterator[None]:
         yield
     except CommandError as error:
         raise RoleShiftError(
-            f"tracking store {redacted(uri)}: its schema is of another MLflow version ({_first_line(error)}); "
+            f"tracking store {redacted(uri)}: its schema is of another MLflow version ({first_line(error)}); "
             "install that version, or back the store up and run `mlflow db upgrade`"
         ) from error
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
@@ -142,17 +122,6 @@ def reporting(uri: str) -> Iterator[None]:
         if "schema" in str(error) and "upgrade" in str(error):
             remedy = "back it up and run `mlflow db upgrade` on it, or use the MLflow version that wrote it"
         raise RoleShiftError(
-            f"tracking store {redacted(uri)}: {_first_line(error, uri)}; {remedy}, "
+            f"tracking store {redacted(uri)}: {first_line(error, uri)}; {remedy}, "
             "then run again: nothing computed is lost"
         ) from error
-
-
-def redacted(uri: str) -> str:
-    """A URI without user name and password."""
-    return re.sub(r"//[^/@]+@", "//***@", uri)
-
-
-def _first_line(error: Exception, uri: str = "") -> str:
-    text = redacted(str(error).replace(uri, redacted(uri)) if uri else str(error))
-    line = (text.strip().splitlines() or [type(error).__name__])[0]
-    return line if len(line) <= 240 else line[:237] + "..."

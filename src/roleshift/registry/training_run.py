@@ -11,8 +11,9 @@ from pathlib import Path
 
 from mlflow.entities import Metric, Param
 
+from roleshift.databases import store_lock
 from roleshift.errors import RoleShiftError
-from roleshift.registry.tracking import open_tracking, reporting, store_lock
+from roleshift.registry.tracking import open_tracking, reporting
 
 STAGE_TAG = "roleshift.stage"
 INPUT_HASH_TAG = "roleshift.input_hash"

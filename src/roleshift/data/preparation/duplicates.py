@@ -7,10 +7,8 @@ similarity of the two sets of 3-grams decides.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import polars as pl
 from datasketch import MinHash, MinHashLSH
 from datasketch.hashfunc import sha1_hash32
 
@@ -70,25 +68,3 @@ class NearDuplicateIndex:
         signature = self._template.copy()
         signature.update_batch([gram.encode("utf-8", "surrogatepass") for gram in sorted(grams)])
         return signature
-
-
-def conflicts_with_test(
-    inputs: Sequence[str], groups: Sequence[str], test: pl.DataFrame, similarity: float
-) -> list[str | None]:
-    """Why each text may not enter training: `group_in_test: …`, `near_duplicate_of_test: …`, or None.
-
-    `test` is the test table (contract EXAMPLES); whatever comes from people or production goes
-    through here before it is trained on.
-    """
-    known_groups = set(test["group_id"])
-    index = NearDuplicateIndex(similarity)
-    for example_id, text in test.select("example_id", "input").iter_rows():
-        index.add(example_id, text)
-    reasons: list[str | None] = []
-    for text, group in zip(inputs, groups, strict=True):
-        if group in known_groups:
-            reasons.append(f"group_in_test: {group}")
-        else:
-            found = index.find(text)
-            reasons.append(f"near_duplicate_of_test: {found[0]}" if found else None)
-    return reasons

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from roleshift.data.preparation.rows import Rejection, Row, TokenCounter, reject
+from roleshift.data.preparation.rows import Identity, Rejection, Row, TokenCounter, reject
 from roleshift.params import PrepareParams
 
 
@@ -31,20 +30,16 @@ def within_length(
 
 def without_duplicates(rows: list[Row], priority: Callable[[Row], int]) -> tuple[list[Row], list[Rejection]]:
     """One row per task, slices and input: the one of lowest `priority`, the first among equals."""
-    best: dict[Any, Row] = {}
+    best: dict[Identity, Row] = {}
     for row in sorted(rows, key=priority):
-        best.setdefault(_identity(row), row)
+        best.setdefault(row.identity, row)
     kept: list[Row] = []
     rejected: list[Rejection] = []
     for row in rows:
-        first = best[_identity(row)]
+        first = best[row.identity]
         if first is row:
             kept.append(row)
         else:
             reason = "exact_duplicate" if first.references == row.references else "repeated_input"
             rejected.append(reject(row, reason, f"of {first.corpus} {first.origin}"))
     return kept, rejected
-
-
-def _identity(row: Row) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    return row.task.id, row.input, tuple(sorted(row.slices.items()))

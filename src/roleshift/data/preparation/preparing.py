@@ -10,6 +10,7 @@ import polars as pl
 
 from roleshift.contracts import EXAMPLES
 from roleshift.data.preparation.adapters import ADAPTERS
+from roleshift.data.preparation.corrections import read_corrections
 from roleshift.data.preparation.filters import within_length, without_duplicates
 from roleshift.data.preparation.report import Outcome, capabilities, report
 from roleshift.data.preparation.rows import Rejection, Row, TokenCounter, clean_rows
@@ -50,10 +51,13 @@ def prepare_examples(params: Params, raw: Path, count_tokens: TokenCounter) -> P
     rows, too_long = within_length(rows, params.prepare, count_tokens)
     splits = assign_splits(rows, params.prepare.shares, params.prepare.sizes)
     rows, duplicates = without_duplicates(rows, lambda row: PRIORITY.index(splits[row.group]))
+    corrections, unusable = read_corrections(params, raw)
+    corrections, too_long_too = within_length(corrections, params.prepare, count_tokens)
     sample = draw(
-        rows, splits, params.prepare.sizes, seed=params.seed, similarity=params.prepare.near_duplicate_similarity
-    )
-    rejected += too_long + duplicates + sample.rejected
+        rows, splits, params.prepare.sizes, seed=params.seed, similarity=params.prepare.near_duplicate_similarity,
+        corrections=corrections,
+    )  # fmt: skip
+    rejected += too_long + duplicates + unusable + too_long_too + sample.rejected
     rejected.sort(key=lambda rejection: rejection.corpus)  # stable: reading order inside a corpus and a step
     outcome = Outcome(params, read, rejected, rows, splits, sample)
     refuse_empty_splits(outcome)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from roleshift.data.preparation.corrections import CORPUS
 from roleshift.data.preparation.rows import Rejection, Row
 from roleshift.data.preparation.sampling import Sample
 from roleshift.data.preparation.splitting import PRIORITY, Split
@@ -30,7 +31,10 @@ def capabilities(params: Params) -> list[str]:
 
 def report(outcome: Outcome) -> dict[str, Any]:
     """The contents of data/report.json; rows_read = rejected + drawn + not_drawn for each corpus."""
+    joined = sum(row.corpus == CORPUS for row in outcome.sample.rows["train"])
+    refused = Counter(rejection.reason for rejection in outcome.rejected if rejection.corpus == CORPUS)
     return {
+        **({CORPUS: {"joined": joined, "rejected": dict(sorted(refused.items()))}} if joined or refused else {}),
         "seed": outcome.params.seed,
         "sizes_asked": outcome.params.prepare.sizes.model_dump(),
         "corpora": {name: _corpus(name, outcome) for name in sorted(outcome.params.corpora)},
@@ -56,7 +60,8 @@ def _corpus(name: str, outcome: Outcome) -> dict[str, Any]:
 
 
 def _split(capability: str, split: Split, outcome: Outcome) -> dict[str, Any]:
-    chosen = [row for row in outcome.sample.rows[split] if row.task.capability == capability]
+    mine = (row for row in outcome.sample.rows[split] if row.corpus != CORPUS)
+    chosen = [row for row in mine if row.task.capability == capability]
     available: dict[str, int] = defaultdict(int)
     for row in outcome.rows:
         if row.task.capability == capability and outcome.splits[row.group] == split:

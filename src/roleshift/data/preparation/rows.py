@@ -13,6 +13,7 @@ from roleshift.tasks import TaskDefinition
 
 TokenCounter = Callable[[list[str]], list[int]]
 """Tokens of the base model in each text."""
+Identity = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Row:
     origin: str
     input_tokens: int = 0
     reference_tokens: int = 0
+
+    @property
+    def identity(self) -> Identity:
+        """What two rows must not share: task, input, slices."""
+        return self.task.id, self.input, tuple(sorted(self.slices.items()))
 
     def record(self) -> dict[str, object]:
         """The row as the contract EXAMPLES has it."""
@@ -95,7 +101,7 @@ def clean_rows(
             if entry.malformed:
                 malformed.append(entry)
             continue
-        row = _cleaned(name, corpus, task, licence, entry)
+        row = clean_draft(name, corpus.source, entry, task=task, licence=licence)
         if len(row.input) < params.min_input_characters:
             rejected.append(reject(row, "input_too_short", f"{len(row.input)} characters"))
         elif not row.references:
@@ -114,13 +120,14 @@ def clean_rows(
     return rows, rejected
 
 
-def _cleaned(name: str, corpus: Corpus, task: TaskDefinition, licence: str, draft: Draft) -> Row:
+def clean_draft(corpus: str, source: str, draft: Draft, *, task: TaskDefinition, licence: str) -> Row:
+    """One row, cleaned, with the id of its content; `references` may come out empty."""
     text = clean_text(draft.input, is_code=task.capability in CODE_CAPABILITIES)
     cleaned = (clean_reference(reference, task) for reference in draft.references)
     references = tuple(dict.fromkeys(reference for reference in cleaned if reference))
     identity = [task.id, text, list(references), draft.slices]
     return Row(
-        hash_json(identity)[:16], name, task, text, references, draft.group, draft.slices,
+        hash_json(identity)[:16], corpus, task, text, references, draft.group, draft.slices,
         draft.language or task.language, draft.domain or task.domain,
-        draft.own_split, corpus.source, licence, draft.origin,
+        draft.own_split, source, licence, draft.origin,
     )  # fmt: skip

@@ -6,12 +6,12 @@ that the held-out sets lose nothing to training data. Only candidates that are r
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
 from roleshift.data.preparation.duplicates import NearDuplicateIndex
-from roleshift.data.preparation.rows import Rejection, Row, reject
+from roleshift.data.preparation.rows import Identity, Rejection, Row, reject
 from roleshift.data.preparation.splitting import PRIORITY, Split, fraction
 from roleshift.params import Sizes
 
@@ -24,11 +24,21 @@ class Sample:
     rejected: list[Rejection] = field(default_factory=list)
 
 
-def draw(rows: Iterable[Row], splits: dict[str, Split], sizes: Sizes, *, seed: int, similarity: float) -> Sample:
+def draw(
+    rows: Iterable[Row],
+    splits: dict[str, Split],
+    sizes: Sizes,
+    *,
+    seed: int,
+    similarity: float,
+    corrections: Sequence[Row] = (),
+) -> Sample:
     """Up to `sizes` rows per capability and split; several corpora of one capability share evenly.
 
     Validation, test and review take the rows of lowest hash, at most one per group, whatever the
-    seed; the seed chooses among training rows only.
+    seed; the seed chooses among training rows only. `corrections` join training beyond its size,
+    except those whose group is a test group or that nearly repeat a test item; what they share a
+    group with or repeat leaves review and validation, since the model has seen it.
     """
     queues: dict[tuple[Split, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
@@ -36,6 +46,8 @@ def draw(rows: Iterable[Row], splits: dict[str, Split], sizes: Sizes, *, seed: i
     sample = Sample()
     index = NearDuplicateIndex(similarity)
     holders: dict[str, tuple[Split, Row]] = {}
+    corrected: set[str] = set()
+    identities: set[Identity] = set()
     for split in PRIORITY:
         for capability in sorted(capability for of, capability in queues if of == split):
             wanted: int = getattr(sizes, split)
@@ -45,6 +57,9 @@ def draw(rows: Iterable[Row], splits: dict[str, Split], sizes: Sizes, *, seed: i
                 if drawn >= wanted:
                     break
                 if split != "train" and row.group in groups:
+                    continue
+                if split != "test" and (row.group in corrected if split != "train" else row.identity in identities):
+                    sample.rejected.append(reject(row, "corrected"))
                     continue
                 found = [holders[name] for name in index.find(row.input)]
                 conflict = _conflict(row, split, found)
@@ -56,6 +71,19 @@ def draw(rows: Iterable[Row], splits: dict[str, Split], sizes: Sizes, *, seed: i
                 index.add(row.example_id, row.input)
                 sample.rows[split].append(row)
                 drawn += 1
+        if split == "test":
+            for row in corrections:
+                conflict = _conflict(row, "train", [holders[name] for name in index.find(row.input)])
+                if splits.get(row.group) == "test":
+                    conflict = reject(row, "group_in_test", row.group)
+                if conflict is not None:
+                    sample.rejected.append(conflict)
+                    continue
+                sample.rows["train"].append(row)
+                corrected.add(row.group)
+                identities.add(row.identity)
+                holders[row.example_id] = ("train", row)
+                index.add(row.example_id, row.input)
     return sample
 
 

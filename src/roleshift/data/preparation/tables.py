@@ -115,7 +115,7 @@ def _draft(row: dict[str, Any], columns: Columns, task: TaskDefinition, origin: 
         if name not in row:
             raise ValueError(f"no column {name!r}")
     text = _text(row[columns.input], columns.input)
-    references = [_answer(value, name, task) for name in columns.references for value in _listed(row[name])]
+    references = [parse_answer(value, name, task) for name in columns.references for value in _listed(row[name])]
     if not references:
         raise ValueError(f"{', '.join(columns.references)}: no reference")
     return Draft(
@@ -145,7 +145,7 @@ def _text(value: Any, column: str) -> str:
     return text
 
 
-def _answer(value: Any, column: str, task: TaskDefinition) -> str:
+def parse_answer(value: Any, column: str, task: TaskDefinition) -> str:
     """A reference in the form that the task expects: a known label, a JSON object with its fields, or text."""
     if task.kind == "extract":
         return _extraction(value, column, task)

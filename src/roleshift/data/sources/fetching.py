@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roleshift.data.sources.local import fetch_file, fetch_stdlib
+from roleshift.data.sources.local import fetch_corrections, fetch_file, fetch_stdlib
 from roleshift.data.sources.store import DownloadStore, Fetched
 from roleshift.files import link_or_copy, list_files
 from roleshift.params import (
     DatasetSource,
+    FeedbackSource,
     FileSource,
     HubSource,
     Params,
@@ -33,6 +34,7 @@ class RandomModelWriter:
 def used_sources(params: Params) -> dict[str, Source]:
     """The sources that the base model and the corpora name; others are not fetched."""
     names = {params.base.source, *(corpus.source for corpus in params.corpora.values())}
+    names |= {params.prepare.corrections} if params.prepare.corrections else set()
     return {name: source for name, source in sorted(params.sources.items()) if name in names}
 
 
@@ -77,6 +79,8 @@ def fetch_source(source: Source, project: Project, store: DownloadStore, random_
         return fetch_dataset(source, store)
     if isinstance(source, FileSource):
         return fetch_file(project.source_path(source.path), source.path, store)
+    if isinstance(source, FeedbackSource):
+        return fetch_corrections(project, source.path, store)
     if isinstance(source, StdlibSource):
         return fetch_stdlib(store)
     return _fetch_random_model(source, store, random_model)
@@ -102,6 +106,8 @@ def origin_of(source: Source) -> str:
         return f"hub:{source.repo}"
     if isinstance(source, DatasetSource):
         return f"dataset:{source.id}" + (f"/{source.config}" if source.config else "") + f":{source.split}"
+    if isinstance(source, FeedbackSource):
+        return f"feedback:{source.path}"
     if isinstance(source, FileSource):
         return f"file:{source.path}"
     if isinstance(source, StdlibSource):

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from roleshift.data.sources.store import DownloadStore, Fetched
 from roleshift.errors import RoleShiftError
+from roleshift.feedback.store import FeedbackStore
 from roleshift.files import list_files
+from roleshift.project import Project
 
 STDLIB_FILE = "stdlib.jsonl"
+CORRECTIONS, DELETED = "corrections.jsonl", "deleted.json"
 _NOT_DOCUMENTED_CODE = {
     "test",
     "tests",
@@ -34,6 +37,20 @@ def fetch_file(path: Path, declared: str, store: DownloadStore) -> Fetched:
     if not kept:
         raise RoleShiftError(f"{path}: the folder is empty; correct the source's path {declared!r} in params.yaml")
     return Fetched(tuple(store.add(file, name) for file, name in kept), "local")
+
+
+def fetch_corrections(project: Project, declared: str, store: DownloadStore) -> Fetched:
+    """Exported corrections, and DELETED: which of their texts people have since had deleted."""
+    path = project.source_path(declared)
+    if not path.is_file():
+        raise RoleShiftError(f"{path}: no such file; run `roleshift feedback export` or correct the source's path")
+    feedback = FeedbackStore.existing(project)
+    deleted = sorted(feedback.deleted()) if feedback else []
+    held = path.read_text(encoding="utf-8")
+    with store.scratch() as scratch:
+        target = scratch / DELETED
+        target.write_text(json.dumps([text_id for text_id in deleted if text_id in held]), encoding="utf-8")
+        return Fetched((store.add(path, CORRECTIONS), store.add(target, DELETED, move=True)), "local")
 
 
 def fetch_stdlib(store: DownloadStore) -> Fetched:

@@ -1,0 +1,3 @@
+from feedback_samples import store, vote
+
+__all__ = ["store", "vote"]
