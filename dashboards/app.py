@@ -14,6 +14,7 @@ from roleshift.errors import RoleShiftError
 PAGES = {
     "overview": ":material/dashboard:",
     "compare": ":material/compare_arrows:",
+    "review": ":material/rate_review:",
     "impact": ":material/work:",
     "careers": ":material/route:",
     "registry": ":material/inventory:",

@@ -1,5 +1,7 @@
 """What a comparison may name: a version, an alias, a run's folder or an evidence folder."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,8 +10,10 @@ from roleshift.params import Params
 from roleshift.project import Project
 
 if TYPE_CHECKING:
+    from roleshift.feedback.review import Reviewed
     from roleshift.registry.tracking import Tracking
     from roleshift.registry.versions import Version
+    from roleshift.tasks import TaskDefinition
 
 
 def side_of(project: Project, params: Params, word: str, downloads: Path) -> Side:
@@ -35,3 +39,20 @@ def version_side(tracking: "Tracking", version: "Version", downloads: Path) -> S
     evidence = download_evidence(tracking, version, downloads / str(version.number))
     side = load_evidence(evidence / ("baseline" if version.kind == "base" else "candidate"), version.variant)
     return Side(f"version {version.number} ({version.variant})", side.items, side.scores)
+
+
+def reviewed_version(
+    tracking: "Tracking", version: "Version", tasks: "Mapping[str, TaskDefinition]", downloads: Path
+) -> "Reviewed":
+    """A registered version's answers to the review split, brought to `downloads`."""
+    from roleshift.feedback.acceptance import review_items
+    from roleshift.feedback.events import Answered
+    from roleshift.feedback.review import Reviewed
+    from roleshift.registry.versions import download_evidence
+
+    evidence = download_evidence(tracking, version, downloads / str(version.number))
+    folder = evidence / ("baseline" if version.kind == "base" else "candidate")
+    answered = Answered(version.number, version.model_id, version.variant, "")
+    items, scores = review_items(folder, answered)
+    artifact_id = str(items["artifact_id"][0]) if items.height else ""
+    return Reviewed.of(replace(answered, artifact_id=artifact_id), items, scores, tasks)

@@ -1,0 +1,147 @@
+"""Blind side-by-side: which of two versions answers better, and what each answer is worth."""
+
+import functools
+from pathlib import Path
+
+import streamlit as st
+
+from components.identity import may, person
+from components.language import texts
+from components.run import params_of, shown_run
+from components.safe import literal, model_text
+from components.versions import versions_of
+from roleshift.contracts import EXAMPLES, read_table
+from roleshift.errors import RoleShiftError
+from roleshift.feedback.review import VOTES, Pair, Reviewed, pairs, store_review, voted
+from roleshift.feedback.store import FeedbackStore, stored_events
+from roleshift.feedback.summary import agreement, win_rate
+from roleshift.params import Params
+from roleshift.project import Project
+from roleshift.registry.choices import existing_store
+from roleshift.registry.sides import reviewed_version
+from roleshift.registry.versions import Version
+
+t = texts("review")
+QUEUES = ("random", "disagreement")
+SIDES = ("left", "right")
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def answers_of(root: str, uri: str, content_id: str, _params: Params, _version: Version) -> Reviewed:
+    """A version's answers to the review split; content never changes under its id."""
+    project = Project.discover(Path(root))
+    tracking = existing_store(project, _params)
+    if tracking is None:
+        raise RoleShiftError(f"{project.root}: no tracking store; run `make repro`")
+    return reviewed_version(tracking, _version, _params.task_definitions(), project.work / "versions")
+
+
+def label(version: Version) -> str:
+    """A version's number, what it is, and its aliases."""
+    return " ".join([str(version.number), f"({version.kind}, {version.variant})", *(f"@{a}" for a in version.aliases)])
+
+
+def vote_on(project: Project, pair: Pair, queue: str, vote: str) -> None:
+    """Store what was said; Streamlit calls it before the page is drawn again, with the next item."""
+    key = pair.about.item_id
+    state = st.session_state
+    verdicts = [state.get(f"verdict-{side}-{key}") for side in SIDES]
+    accepted = [None if verdict is None else verdict == "accept" for verdict in verdicts]
+    corrections = [str(state.get(f"correction-{side}-{key}", "")) for side in SIDES]
+    with FeedbackStore.of(project) as store:
+        store_review(
+            store, pair, vote, reviewer=person()[0], queue=queue, accepted=(accepted[0], accepted[1]),
+            corrections=(corrections[0], corrections[1]), reason=str(state.get(f"reason-{key}", "")),
+        )  # fmt: skip
+    state["last-review"] = (pair.left.version, pair.right.version)
+
+
+def show(project: Project, pair: Pair, queue: str) -> None:
+    """The item, both answers, what to say of each, and the four votes."""
+    key = pair.about.item_id
+    st.caption(
+        t("item", capability=pair.about.capability, domain=pair.about.domain,
+          slices=", ".join(f"{name}: {value}" for name, value in pair.slices.items()) or "–")
+    )  # fmt: skip
+    model_text(pair.input)
+    for side, column, text in zip(SIDES, st.columns(2), (pair.left_text, pair.right_text), strict=True):
+        with column:
+            st.subheader(t(side))
+            model_text(text)
+            st.segmented_control(t("acceptable"), ["accept", "reject"], format_func=t, key=f"verdict-{side}-{key}")
+            with st.expander(t("correct_it")):
+                st.text_area(t("correction"), value=text, key=f"correction-{side}-{key}")
+    st.text_input(t("reason"), key=f"reason-{key}")
+    for vote, column, shortcut in zip(VOTES, st.columns(len(VOTES)), "1234", strict=True):
+        column.button(
+            t(f"vote_{vote.replace(' ', '_')}"), key=f"vote-{vote}", shortcut=shortcut, width="stretch",
+            on_click=functools.partial(vote_on, project, pair, queue, vote),
+        )  # fmt: skip
+
+
+st.title(t("title"))
+st.caption(t("explained"))
+project, _ = shown_run()
+versions = versions_of(project)
+table = project.root / "data/examples/review.parquet"
+if len(versions) < 2 or not table.is_file():
+    st.info(t("nothing_to_review"), icon=":material/info:")
+    st.stop()
+if not may("reviewer"):
+    st.info(t("only_reviewers"))
+    st.stop()
+by_number = {version.number: version for version in versions}
+first, second, order, which = st.columns(4)
+default = next((i for i, v in enumerate(versions) if "champion" in v.aliases or "baseline" in v.aliases), 1)
+a = first.selectbox(t("version"), list(by_number), format_func=lambda n: label(by_number[n]), key="review-a")
+b = second.selectbox(
+    t("against"), list(by_number), index=default, format_func=lambda n: label(by_number[n]), key="review-b"
+)
+if a == b:
+    st.info(t("choose_two"))
+    st.stop()
+queue = order.selectbox(t("queue"), QUEUES, format_func=lambda name: t(f"queue_{name}"), key="review-queue")
+params, examples = params_of(project), read_table(table, EXAMPLES)
+sides = [
+    answers_of(str(project.root), project.tracking_uri, by_number[n].content_id, params, by_number[n]) for n in (a, b)
+]
+capabilities = sorted(set(sides[0].items["capability"]))
+capability = which.selectbox(
+    t("capability"), [None, *capabilities], format_func=lambda name: name or t("all"), key="review-capability"
+)
+me = person()[0]
+waiting = pairs(sides[0], sides[1], examples, reviewer=me, queue=queue, capability=capability)
+offered = sorted({f"{name}: {value}" for pair in waiting for name, value in pair.slices.items()})
+if offered:
+    chosen = st.selectbox(t("slice"), [None, *offered], format_func=lambda name: name or t("all"), key="review-slice")
+    if chosen is not None:
+        waiting = [pair for pair in waiting if chosen in {f"{n}: {v}" for n, v in pair.slices.items()}]
+events = stored_events(project)
+done = voted(events, sides[0].answered, sides[1].answered, me)
+left = [pair for pair in waiting if pair.about.item_id not in done]
+st.progress(1 - len(left) / max(1, len(waiting)), t("progress", done=len(waiting) - len(left), all=len(waiting)))
+if "last-review" in st.session_state:
+    was = st.session_state.pop("last-review")
+    st.caption(t("was", left=was[0], right=was[1]))
+if queue == "disagreement":
+    st.caption(t("not_random"))
+if left:
+    show(project, left[0], queue)
+else:
+    st.success(t("all_done"))
+
+st.subheader(t("so_far"))
+found = win_rate(events, sides[0].answered, sides[1].answered, params.evaluation.confidence)
+if found.rate is None:
+    st.caption(t("no_votes", a=a, b=b))
+else:
+    st.write(
+        t("rate", a=a, b=b, rate=f"{100 * found.rate:.1f}", low=f"{100 * found.lower:.1f}",
+          high=f"{100 * found.upper:.1f}", items=found.items, wins=found.wins, ties=found.ties, losses=found.losses,
+          people=found.reviewers)
+    )  # fmt: skip
+for kind in ("vote", "judgement"):
+    alpha, shared = agreement(events, kind)
+    if shared:
+        st.caption(t(f"agreement_{kind}", shared=shared, alpha="–" if alpha is None else f"{alpha:.2f}"))
+st.caption(t("reviewer", name=literal(me)))
