@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from roleshift.commands import feedback, impact, registry
+from roleshift.commands import feedback, impact, registry, serving
 from roleshift.errors import RoleShiftError
 from roleshift.project import Project
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 for name in ("impact", "catalog", "onet", "wages", "evidence"):
     app.add_typer(getattr(impact, name), name=name)
 app.add_typer(feedback.feedback, name="feedback")
+app.command("serve")(serving.serve)
 app.command("career")(impact.career)
 for name in ("gate", "promote", "rollback", "retire", "reconcile", "history", "lineage"):
     app.command(name)(getattr(registry, name))

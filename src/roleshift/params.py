@@ -8,21 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from roleshift.errors import RoleShiftError
+from roleshift.section import Section, Share
+from roleshift.serving.settings import ServingParams
 from roleshift.tasks import TaskDefinition, catalogue_tasks, parse_tasks
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """A part of params.yaml: frozen, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PypiSource(Section):
@@ -108,7 +103,7 @@ class Columns(Section):
     group: str | None = None
     domain: str | None = None
     language: str | None = None
-    slices: dict[str, str] = {}
+    slices: dict[str, str] = Field(default={})
 
 
 class Corpus(Section):
@@ -122,8 +117,8 @@ class Corpus(Section):
     task: str
     file: str | None = None
     columns: Columns | None = None
-    labels: dict[str, str] = {}
-    tags: dict[str, str] = {}
+    labels: dict[str, str] = Field(default={})
+    tags: dict[str, str] = Field(default={})
     joined_tags: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -287,7 +282,7 @@ class Params(Section):
     base: BaseModelParams
     sources: dict[str, Source] = Field(min_length=1)
     corpora: dict[str, Corpus] = Field(min_length=1)
-    tasks: dict[str, TaskDefinition] = {}
+    tasks: dict[str, TaskDefinition] = Field(default={})
     prepare: PrepareParams
     train: TrainParams
     export: ExportParams
@@ -297,6 +292,7 @@ class Params(Section):
     impact: ImpactParams
     gate: GateParams
     registry: RegistryParams
+    serving: ServingParams
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:

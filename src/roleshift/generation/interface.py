@@ -3,10 +3,13 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json
+
+if TYPE_CHECKING:
+    from roleshift.generation.sampling import Writing
 
 DECODING_VERSION = 1
 """Raised when the meaning of a setting changes, so that older answers are not taken for new ones."""
@@ -123,6 +126,18 @@ class Backend(Protocol):
 
     def stream(self, request: Request, config: GenerationConfig) -> Iterator[str]:
         """The answer of one request in pieces of text, as they are made."""
+        ...
+
+    def writing(self, request: Request, config: GenerationConfig) -> "Writing":
+        """The request, tokenised; safe beside a running `continuous`, but not beside another `writing`."""
+        ...
+
+    def continuous(self, intake: "Callable[[], Writing | None]", *, rows: int, capacity: int) -> "Iterator[Writing]":
+        """Decode what `intake` gives until it gives None and all are finished; yields each after each token.
+
+        `rows` decode together, where the backend can; `capacity` tokens (prompt and answer) fit into
+        each. One whose `cancelled` is set ends with the finish reason "cancelled".
+        """
         ...
 
     def continuation_logprobs(self, prompt: str, continuations: list[str]) -> list[float]:

@@ -57,24 +57,25 @@ class OnnxBackend:
         on_answer: Callable[[Answer], None] | None = None,
     ) -> list[Answer]:
         """Answers in the requests' order; a finished row takes the next prompt at once."""
-        writings = [self._writing(request, config) for request in requests]
+        writings = [self.writing(request, config) for request in requests]
         if not writings:
             return []
         # Longest first, so that rows of similar length decode together.
         waiting = sorted(writings, key=lambda w: len(w.prompt_ids))
         rows = min(self._batch_size, len(writings))
         self._engine.reserve(rows, max(self._room(w, config) for w in writings))
-        for finished in self._write(waiting, rows):
+        for finished in self._write(lambda: waiting.pop() if waiting else None, rows):
             if finished.finish_reason is not None and on_answer is not None:
                 on_answer(finished.answer())
         return [writing.answer() for writing in writings]
 
     def stream(self, request: Request, config: GenerationConfig) -> Iterator[str]:
         """The answer in pieces of text."""
-        writing = self._writing(request, config)
+        writing = self.writing(request, config)
         self._engine.reserve(1, self._room(writing, config))
+        waiting = [writing]
         sent = 0
-        for state in self._write([writing], 1):
+        for state in self._write(lambda: waiting.pop() if waiting else None, 1):
             text = state.certain_text()
             if len(text) > sent:
                 yield text[sent:]
@@ -104,23 +105,30 @@ class OnnxBackend:
         """Drop sessions and buffers."""
         del self._engine
 
-    def _writing(self, request: Request, config: GenerationConfig) -> Writing:
+    def writing(self, request: Request, config: GenerationConfig) -> Writing:
+        """The request, tokenised."""
         ids, cut = encode_prompt(self.tokenizer, request, config, self._context)
         return Writing(request, ids=ids, cut=cut, config=config, tokenizer=self.tokenizer, stop_ids=self._stop_ids)
 
     def _room(self, writing: Writing, config: GenerationConfig) -> int:
         return min(self._context, len(writing.prompt_ids) + config.max_new_tokens)
 
-    def _write(self, waiting: list[Writing], width: int) -> Iterator[Writing]:
-        """Continuous batching over `width` rows; yields a writing after each of its tokens.
+    def continuous(self, intake: Callable[[], Writing | None], *, rows: int, capacity: int) -> Iterator[Writing]:
+        """Continuous batching over `rows` rows: a finished one is free for the next at once."""
+        self._engine.reserve(rows, min(capacity, self._context))
+        yield from self._write(intake, rows)
 
-        `waiting` is emptied from its end.
-        """
+    def _write(self, intake: Callable[[], Writing | None], width: int) -> Iterator[Writing]:
+        """Continuous batching over `width` rows; yields a writing after each of its tokens."""
         rows: list[Writing | None] = [None] * width
         while True:
+            for row, unwanted in enumerate(rows):
+                if unwanted is not None and unwanted.cancelled:
+                    unwanted.drop()
+                    rows[row] = None
+                    yield unwanted
             for row in range(width):
-                while rows[row] is None and waiting:
-                    writing = waiting.pop()
+                while rows[row] is None and (writing := intake()) is not None:
                     start = time.perf_counter()
                     logits = self._engine.prefill(row, writing.prompt_ids)[-1]
                     writing.prompt_seconds = time.perf_counter() - start

@@ -84,6 +84,7 @@ class Writing:
         self.prompt_seconds = 0.0
         self.decode_seconds = 0.0
         self.batch_size = 1
+        self.cancelled = False
         self._config = config
         self._tokenizer = tokenizer
         self._stop_ids = stop_ids
@@ -120,6 +121,10 @@ class Writing:
         ):
             self.finish_reason = "length"
         return self.finish_reason is not None
+
+    def drop(self) -> None:
+        """End it here because nobody waits for it any more."""
+        self.finish_reason = "cancelled"
 
     def _decode(self) -> str:
         text: str = self._tokenizer.decode(self.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -53,7 +53,7 @@ class TorchBackend:
         on_answer: Callable[[Answer], None] | None = None,
     ) -> list[Answer]:
         """Answers in the requests' order. Batches hold prompts of similar length."""
-        writings = [self._writing(request, config) for request in requests]
+        writings = [self.writing(request, config) for request in requests]
         # Longest first: memory runs out at once or not at all, and the estimate of time is no promise.
         order = sorted(range(len(writings)), key=lambda i: -len(writings[i].prompt_ids))
         with self._computing():
@@ -66,7 +66,7 @@ class TorchBackend:
 
     def stream(self, request: Request, config: GenerationConfig) -> Iterator[str]:
         """The answer in pieces of text."""
-        writing = self._writing(request, config)
+        writing = self.writing(request, config)
         sent = 0
         with self._computing():
             for state in self._write([writing]):
@@ -100,9 +100,20 @@ class TorchBackend:
         """Drop the model."""
         del self._model
 
-    def _writing(self, request: Request, config: GenerationConfig) -> Writing:
+    def writing(self, request: Request, config: GenerationConfig) -> Writing:
+        """The request, tokenised."""
         ids, cut = encode_prompt(self.tokenizer, request, config, self._context)
         return Writing(request, ids=ids, cut=cut, config=config, tokenizer=self.tokenizer, stop_ids=self._stop_ids)
+
+    def continuous(self, intake: Callable[[], Writing | None], *, rows: int, capacity: int) -> Iterator[Writing]:
+        """One after the other: a batch of torch's cannot be joined while it runs."""
+        while (writing := intake()) is not None:
+            for state in self._write([writing]):
+                yield state
+                if state.cancelled and state.finish_reason is None:
+                    state.drop()
+                    yield state
+                    break
 
     def _write(self, batch: list[Writing]) -> Iterator[Writing]:
         """Prefill and decode one batch; yields a writing after each of its tokens."""
