@@ -17,9 +17,11 @@ from roleshift.feedback.store import FeedbackStore, stored_events
 from roleshift.feedback.summary import agreement, win_rate
 from roleshift.params import Params
 from roleshift.project import Project
+from roleshift.prompts import instruction
 from roleshift.registry.choices import existing_store
 from roleshift.registry.sides import reviewed_version
 from roleshift.registry.versions import Version
+from roleshift.tasks import TaskDefinition
 
 t = texts("review")
 QUEUES = ("random", "disagreement")
@@ -56,13 +58,15 @@ def vote_on(project: Project, pair: Pair, queue: str, vote: str) -> None:
     state["last-review"] = (pair.left.version, pair.right.version)
 
 
-def show(project: Project, pair: Pair, queue: str) -> None:
+def show(project: Project, tasks: dict[str, TaskDefinition], pair: Pair, queue: str) -> None:
     """The item, both answers, what to say of each, and the four votes."""
     key = pair.about.item_id
     st.caption(
         t("item", capability=pair.about.capability, domain=pair.about.domain,
           slices=", ".join(f"{name}: {value}" for name, value in pair.slices.items()) or "–")
     )  # fmt: skip
+    if pair.about.task_definition in tasks:
+        st.write(literal(instruction(tasks[pair.about.task_definition], pair.slices)))
     model_text(pair.input)
     for side, column, text in zip(SIDES, st.columns(2), (pair.left_text, pair.right_text), strict=True):
         with column:
@@ -126,7 +130,7 @@ if "last-review" in st.session_state:
 if queue == "disagreement":
     st.caption(t("not_random"))
 if left:
-    show(project, left[0], queue)
+    show(project, params.task_definitions(), left[0], queue)
 else:
     st.success(t("all_done"))
 

@@ -8,12 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from served_models import register_tiny
 
-from roleshift.files import hash_tree
-from roleshift.registry.manifest import Candidate, list_files, sha256_file
 from roleshift.registry.packaging import requirements
-from roleshift.registry.registering import ensure_version
-from roleshift.registry.tracking import Tracking, open_tracking
+from roleshift.registry.tracking import Tracking
 
 LOAD = """
 import json, sys
@@ -32,21 +30,6 @@ answers = {
 }
 print(json.dumps({"answers": answers, "code": roleshift.__file__}))
 """
-
-
-def register_tiny(folder: Path, model: Path) -> Tracking:
-    tracking = open_tracking(f"sqlite:///{folder}/mlflow.db", folder, "roleshift")
-    files = {
-        f"tiny/{p.relative_to(model)}": {"sha256": sha256_file(p), "bytes": p.stat().st_size} for p in list_files(model)
-    }
-    manifest = {"model": "tiny", "files": files}
-    candidate = Candidate("tuned", "model-id", "torch-bf16", {"tiny": model}, hash_tree(model), manifest)
-    run = tracking.client.create_run(tracking.experiment_id)
-    tracking.client.create_registered_model("roleshift")
-    version, added = ensure_version(tracking, "roleshift", candidate, run.info.run_id, None)
-    assert added
-    tracking.client.set_registered_model_alias("roleshift", "challenger", str(version.number))
-    return tracking
 
 
 def load_elsewhere(folder: Path, uri: str) -> "subprocess.CompletedProcess[str]":

@@ -107,13 +107,14 @@ class TorchBackend:
 
     def continuous(self, intake: Callable[[], Writing | None], *, rows: int, capacity: int) -> Iterator[Writing]:
         """One after the other: a batch of torch's cannot be joined while it runs."""
-        while (writing := intake()) is not None:
-            for state in self._write([writing]):
-                yield state
-                if state.cancelled and state.finish_reason is None:
-                    state.drop()
+        with self._computing():
+            while (writing := intake()) is not None:
+                for state in self._write([writing]):
                     yield state
-                    break
+                    if state.cancelled and state.finish_reason is None:
+                        state.drop()
+                        yield state
+                        break
 
     def _write(self, batch: list[Writing]) -> Iterator[Writing]:
         """Prefill and decode one batch; yields a writing after each of its tokens."""

@@ -276,6 +276,9 @@ def _errors(app: FastAPI, server: Server) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            problem = first.get("ctx", {}).get("error", "cannot be parsed")
+            return JSONResponse(error_body(f"the body is not JSON: {problem}", "invalid_request_error"), 400)
         where = ".".join(str(part) for part in first["loc"] if part != "body")
         message = first["msg"].removeprefix("Value error, ")
         said = f"{where}: {message}" if where else message

@@ -1,0 +1,106 @@
+"""A server over tiny registered models, on a port of its own."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import uvicorn
+from evaluation_samples import make_examples
+from peft import LoraConfig, get_peft_model
+from served_models import Running, add_version
+
+from roleshift.export.variants import export_variants
+from roleshift.params import ExportParams, Params, load_params, merge_params, parse_params, read_yaml
+from roleshift.project import Project
+from roleshift.registry.tracking import tracking_of
+from roleshift.serving.app import Server, make_app
+from roleshift.tasks import catalogue_tasks
+from roleshift.training.base import load_model
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Callable[[int], Path]:
+    """A tiny Llama's ONNX export, another one for each seed."""
+
+    def export(seed: int) -> Path:
+        folder = tmp_path_factory.mktemp(f"onnx-{seed}")
+        torch.manual_seed(seed)
+        config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+        get_peft_model(load_model(tiny_llama, torch.float32), config).save_pretrained(folder / "adapter")
+        tasks = {"headline-encyclopedia": catalogue_tasks()["headline-encyclopedia"]}
+        export_variants(
+            base_folder=tiny_llama, adapter_folder=folder / "adapter", model_id=f"{seed:016x}",
+            params=ExportParams.model_validate(
+                {"variants": {"onnx-fp32": {"precision": "fp32"}}, "parity_tolerance": 1.0, "parity_prompts": 1}
+            ),
+            validation=make_examples(tasks, 2, "validation"), tasks=tasks, work=folder / "work", out=folder / "out",
+        )  # fmt: skip
+        return folder / "out" / "onnx-fp32"
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def first_model(exported: Callable[[int], Path]) -> Path:
+    return exported(1)
+
+
+@pytest.fixture(scope="session")
+def second_model(exported: Callable[[int], Path]) -> Path:
+    return exported(2)
+
+
+@pytest.fixture
+def start(tmp_path: Path, first_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Running]]:
+    """Start a server with `serving` settings over the default's; @challenger is the first model."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("ROLESHIFT_FEEDBACK_URI", raising=False)
+    started: list[Running] = []
+
+    def run(
+        key: str | None = None, receive_seconds: float = 30.0, model: Path = first_model, **serving: Any
+    ) -> Running:
+        for name in ("dvc.yaml", "params.yaml"):
+            shutil.copy(REPOSITORY / name, tmp_path / name)
+        small = {"max_new_tokens": 64, "max_prompt_tokens": 128, "rows": 4, "poll_seconds": 0.2}
+        over = {"serving": {**small, **serving}, "generation": {"threads": 1}}
+        params = parse_params(merge_params(read_yaml(tmp_path / "params.yaml"), over), "params.yaml")
+        project = Project(tmp_path, tmp_path)
+        tracking = tracking_of(project, params)
+        add_version(tracking, model, "challenger", "onnx-fp32")
+        server = Server(project, params, lambda: tracking_of(project, params))
+        config = uvicorn.Config(
+            make_app(server, key=key, receive_seconds=receive_seconds), host="127.0.0.1", port=0, log_level="warning"
+        )
+        listening = uvicorn.Server(config)
+        thread = threading.Thread(target=listening.run, daemon=True)
+        thread.start()
+        while not listening.started:
+            assert thread.is_alive()
+            time.sleep(0.02)
+        port = listening.servers[0].sockets[0].getsockname()[1]
+
+        def stop() -> None:
+            listening.should_exit = True
+            thread.join(60)
+            assert not thread.is_alive()
+
+        found = Running(f"http://127.0.0.1:{port}", server, tracking, project, stop)
+        started.append(found)
+        return found
+
+    yield run
+    for running in started:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def default_params() -> Params:
+    return load_params(REPOSITORY / "params.yaml")
