@@ -1,6 +1,5 @@
 """The Review page on a real store: two people judge blind, and what they said is stored once each."""
 
-import os
 from pathlib import Path
 
 import polars as pl
@@ -41,7 +40,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     write_table(tmp_path / "data/examples/review.parquet", review, EXAMPLES)
     tracking = open_tracking(f"sqlite:///{tmp_path}/mlflow.db", tmp_path, "roleshift")
     register(tracking, tmp_path, "roleshift", read_made(tmp_path, "smollm2"), experiment=None, move_aliases=True)
-    os.makedirs(tmp_path / "docs", exist_ok=True)
+    (tmp_path / "docs").mkdir(exist_ok=True)
     (tmp_path / "docs/default-run").symlink_to(REPOSITORY / "docs/default-run")
     return Project(tmp_path, tmp_path)
 
