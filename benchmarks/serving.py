@@ -1,0 +1,220 @@
+"""`roleshift serve` under load, beside `mlflow models serve` on the same version and the same load.
+
+64 clients ask greedy questions of mixed lengths as fast as they are answered. In the middle the
+served alias moves from the fp32 to the int8 export. Checked: no status but 200 and 429, and every
+answer equal to what the same artifact gives offline. The versions are registered in a store of
+this script's own; the project's is left alone.
+
+Run in a project with a finished run: python -P benchmarks/serving.py [SECONDS, default 60]
+"""
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import polars as pl
+
+from roleshift.files import hash_tree, list_files, read_json, sha256_file
+from roleshift.generation import GenerationConfig, Request, open_backend
+from roleshift.project import Project
+from roleshift.prompts import render_prompt
+from roleshift.registry.manifest import Candidate
+from roleshift.registry.registering import ensure_version
+from roleshift.registry.tracking import Tracking, open_tracking
+from roleshift.registry.versions import STATE
+
+CLIENTS = 64
+LENGTHS = (4, 16, 48)
+PROMPTS = 24
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Load:
+    """What the clients saw: seconds and tokens of each answer, by status and version."""
+
+    seconds: list[float]
+    tokens: int
+    statuses: Counter[int]
+    versions: Counter[str]
+    wrong: int
+    wall: float
+
+    def line(self, name: str) -> str:
+        """One line of the result."""
+        ordered = sorted(self.seconds) or [0.0]
+        p50, p95, p99 = (ordered[min(len(ordered) - 1, int(q * len(ordered)))] for q in (0.5, 0.95, 0.99))
+        return (
+            f"{name}: {len(self.seconds)} answers, {self.tokens / self.wall:.0f} tokens/s, latency p50 {p50:.2f} s, "
+            f"p95 {p95:.2f} s, p99 {p99:.2f} s; statuses {dict(self.statuses)}; versions {dict(self.versions)}; "
+            f"answers that differ from offline: {self.wrong}"
+        )
+
+
+def registered(tracking: Tracking, model: Path, alias: str) -> int:
+    """Register an exported variant as a version and point the alias to it."""
+    files = {
+        f"{model.name}/{p.relative_to(model)}": {"sha256": sha256_file(p), "bytes": p.stat().st_size}
+        for p in list_files(model)
+    }
+    content = hash_tree(model)
+    manifest = {"model": model.name, "files": files, "content_id": content}
+    variant = read_json(model / "manifest.json")["variant"]
+    run = tracking.client.create_run(tracking.experiment_id)
+    candidate = Candidate("tuned", content[:16], variant, {model.name: model}, content, manifest)
+    version, _ = ensure_version(tracking, "roleshift", candidate, run.info.run_id, None)
+    tracking.client.set_model_version_tag("roleshift", str(version.number), STATE, "complete")
+    tracking.client.set_registered_model_alias("roleshift", alias, str(version.number))
+    return version.number
+
+
+def offline(model: Path, texts: list[str]) -> dict[tuple[str, int], tuple[str, int]]:
+    """Each text's greedy answer (and its tokens) at each length, asked alone."""
+    backend = open_backend(model)
+    found = {}
+    for tokens in LENGTHS:
+        for text in texts:
+            prompt = render_prompt(backend.tokenizer, [{"role": "user", "content": text}])
+            answer = backend.generate([Request("x", prompt)], GenerationConfig(max_new_tokens=tokens))[0]
+            found[text, tokens] = (answer.output, answer.output_tokens)
+    backend.close()
+    return found
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+async def wait_until_up(url: str) -> None:
+    """Wait for a 200."""
+    async with aiohttp.ClientSession() as session:
+        for _ in range(600):
+            try:
+                async with session.get(url) as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.2)
+    raise SystemExit(f"{url} did not come up")
+
+
+async def ask(session: aiohttp.ClientSession, url: str, text: str, tokens: int, ours: bool) -> tuple[int, str, str]:
+    """Status, answer and version."""
+    if ours:
+        body: dict[str, Any] = {"model": "roleshift", "messages": [{"role": "user", "content": text}],
+                                "max_tokens": tokens}  # fmt: skip
+    else:
+        body = {"inputs": [text], "params": {"max_new_tokens": tokens}}
+    async with session.post(url, json=body) as answer:
+        raw = await answer.text()
+        if answer.status != 200:
+            return answer.status, "", ""
+        found = json.loads(raw)
+        said = found["choices"][0]["message"]["content"] if ours else found["predictions"][0]
+        return 200, said, answer.headers.get("x-roleshift-version", "")
+
+
+async def load(url: str, seconds: float, expected: dict[str, Any], texts: list[str], *, ours: bool) -> Load:
+    """`CLIENTS` callers for so many seconds; `expected` holds the offline answers by version ("" for any)."""
+    seen = Load([], 0, Counter(), Counter(), 0, 0.0)
+    started = time.perf_counter()
+
+    async def client(number: int, session: aiohttp.ClientSession) -> None:
+        draw = random.Random(number)
+        while time.perf_counter() - started < seconds:
+            text, tokens = draw.choice(texts), draw.choice(LENGTHS)
+            before = time.perf_counter()
+            status, said, version = await ask(session, url, text, tokens, ours)
+            seen.statuses[status] += 1
+            if status == 200:
+                right, count = expected[version][text, tokens]
+                seen.seconds.append(time.perf_counter() - before)
+                seen.versions[version] += 1
+                seen.tokens += count
+                seen.wrong += said != right
+            else:
+                await asyncio.sleep(0.05)
+
+    connector = aiohttp.TCPConnector(limit=CLIENTS)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(300)) as session:
+        await asyncio.gather(*(client(i, session) for i in range(CLIENTS)))
+    seen.wall = time.perf_counter() - started
+    return seen
+
+
+async def main() -> None:
+    """Both servers, one after the other, under the same load."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    project = Project.discover()
+    fp32, int8 = (project.root / f"models/onnx/{name}" for name in ("onnx-fp32", "onnx-int8"))
+    inputs = pl.read_parquet(project.root / "data/examples/validation.parquet")["input"].to_list()
+    texts = sorted(inputs, key=len)[:: max(1, len(inputs) // PROMPTS)][:PROMPTS]
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        for name in ("dvc.yaml", "params.yaml"):
+            shutil.copy(project.root / name, home / name)
+        uri = f"sqlite:///{home}/mlflow.db"
+        tracking = open_tracking(uri, home, "roleshift")
+        tracking.client.create_registered_model("roleshift")
+        first = registered(tracking, fp32, "champion")
+        second = registered(tracking, int8, "challenger")
+        answers = {f"roleshift/{first}": offline(fp32, texts), f"roleshift/{second}": offline(int8, texts)}
+        answers[""] = answers[f"roleshift/{second}"]
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": uri}
+        port = free_port()
+        command = [str(BIN / "roleshift"), "serve", "--port", str(port)]
+        server = subprocess.Popen(command, cwd=home, env=environment, stderr=subprocess.DEVNULL)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            await wait_until_up(f"{url}/ready")
+            running = asyncio.create_task(load(f"{url}/v1/chat/completions", seconds, answers, texts, ours=True))
+            await asyncio.sleep(seconds / 2)
+            tracking.client.set_registered_model_alias("roleshift", "champion", str(second))
+            ours = await running
+            print(ours.line("roleshift serve, the alias moves in the middle"), flush=True)
+            alone = await load(f"{url}/v1/chat/completions", seconds / 2, answers, texts, ours=True)
+            print(alone.line("roleshift serve, int8"), flush=True)
+        finally:
+            server.terminate()
+            server.wait(150)
+        port = free_port()
+        command = [str(BIN / "mlflow"), "models", "serve", "-m", "models:/roleshift@challenger", "--env-manager",
+                   "local", "--port", str(port)]  # fmt: skip
+        server = subprocess.Popen(
+            command, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            url = f"http://127.0.0.1:{port}"
+            await wait_until_up(f"{url}/ping")
+            theirs = await load(f"{url}/invocations", seconds / 2, answers, texts, ours=False)
+            print(theirs.line("mlflow models serve, int8"), flush=True)
+        finally:
+            os.killpg(server.pid, 15)
+            server.wait(60)
+    print(f"tokens/s: {alone.tokens / alone.wall / (theirs.tokens / theirs.wall):.1f} times mlflow models serve")
+    print(f"median latency: {statistics.median(theirs.seconds) / statistics.median(alone.seconds):.1f} times shorter")
+    allowed = {200, 429}
+    if set(ours.statuses) - allowed or not {f"roleshift/{first}", f"roleshift/{second}"} <= set(ours.versions):
+        sys.exit("a request failed, or the alias was not followed")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
