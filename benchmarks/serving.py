@@ -209,11 +209,15 @@ async def main() -> None:
         finally:
             os.killpg(server.pid, 15)
             server.wait(60)
+    compare(ours, alone, theirs, {f"roleshift/{first}", f"roleshift/{second}"})
+
+
+def compare(ours: Load, alone: Load, theirs: Load, versions: set[str]) -> None:
+    """Print the ratios; exit 1 where a request of ours failed or the alias was not followed."""
     print(f"tokens/s: {alone.tokens / alone.wall / (theirs.tokens / theirs.wall):.1f} times mlflow models serve")
     print(f"median latency: {statistics.median(theirs.seconds) / statistics.median(alone.seconds):.1f} times shorter")
-    allowed = {200, 429}
-    if set(ours.statuses) - allowed or not {f"roleshift/{first}", f"roleshift/{second}"} <= set(ours.versions):
-        sys.exit("a request failed, or the alias was not followed")
+    if set(ours.statuses) - {200, 429} or not versions <= set(ours.versions) or ours.wrong + alone.wrong:
+        sys.exit("a request failed or was answered wrongly, or the alias was not followed")
 
 
 if __name__ == "__main__":
