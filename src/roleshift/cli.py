@@ -21,6 +21,7 @@ app = typer.Typer(
 for name in ("impact", "catalog", "onet", "wages", "evidence"):
     app.add_typer(getattr(impact, name), name=name)
 app.add_typer(feedback.feedback, name="feedback")
+app.command("drift")(feedback.drift)
 app.command("serve")(serving.serve)
 app.command("career")(impact.career)
 for name in ("gate", "promote", "rollback", "retire", "reconcile", "history", "lineage"):

@@ -79,3 +79,38 @@ def expire(days: Annotated[float, typer.Argument(help="Age in days.", min=0)]) -
 
     with FeedbackStore.of(Project.discover()) as store:
         print(f"{store.expire(days)} texts deleted")
+
+
+def drift(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Compare captured requests with the evidence's items, and answers with earlier ones; exit 1 on drift."""
+    from dataclasses import asdict
+
+    from roleshift.contracts import EXAMPLES, read_table
+    from roleshift.feedback.drift import LEAST, take_look
+    from roleshift.feedback.store import FeedbackStore
+
+    project = Project.discover()
+    train, test = (read_table(project.root / f"data/examples/{split}.parquet", EXAMPLES) for split in ("train", "test"))
+    with FeedbackStore.of(project) as store:
+        events = store.events()
+        texts = store.texts(event.text_id for event in events if event.kind == "capture")
+    found = take_look(project, events, texts, train, test)
+    if as_json:
+        print(json.dumps(asdict(found) | {"alert": found.alert}, ensure_ascii=False, indent=2))
+        raise typer.Exit(found.alert is not None)
+    if not found.look:
+        print(f"nothing to test yet: a capability needs {LEAST} captured requests that no earlier look has seen")
+    else:
+        print(f"look {found.look}, tested at {found.level:.4f} so that all looks together stay at 0.05")
+    for signal in found.signals:
+        mark = "DRIFT" if signal.drifted else "ok"
+        print(f"  {mark:5}  {signal.capability}: {signal.name} {signal.before:.3g} -> {signal.now:.3g} "
+              f"(p {signal.p_corrected:.2g})")  # fmt: skip
+    for each in found.outside:
+        share = f"{each.outside} of {each.items} inputs [{each.low:.0%}, {each.high:.0%}]"
+        print(f"  {each.capability}: {share} lie outside the domain of the evidence")
+    for name, count in found.waiting.items():
+        print(f"  {name}: {count} requests wait")
+    if found.unassigned:
+        print(f"  {found.unassigned} requests name no task: there is no evidence to compare them with")
+    raise typer.Exit(found.alert is not None)

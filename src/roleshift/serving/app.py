@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
+from roleshift.alerts import alerts_of
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.events import Answered
 from roleshift.feedback.store import FeedbackStore
@@ -79,7 +80,7 @@ class Server:
     """Everything that the endpoints share."""
 
     def __init__(self, project: Project, params: Params, tracking: Callable[[], Tracking]) -> None:
-        self.params, self.settings = params, params.serving
+        self.project, self.params, self.settings = project, params, params.serving
         self.versions = ServedVersions(tracking, params, project)
         self.meter = Meter()
         self.capture = Capture(FeedbackStore.of(project), params.serving.capture)
@@ -317,6 +318,7 @@ def _operations(app: FastAPI, server: Server) -> None:
         server.meter.running.set(sum(each.batcher.running for each in held))
         server.meter.switches.set(server.versions.switches)
         server.meter.alert.set(server.versions.alert is not None)
+        server.meter.drift.set(any(alert.kind == "drift" for alert in alerts_of(server.project)))
         server.meter.version.clear()
         for each in held:
             server.meter.version.labels(each.name, each.version.content_id).set(1)

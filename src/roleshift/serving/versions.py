@@ -10,6 +10,7 @@ from pathlib import Path
 
 import mlflow.artifacts
 
+from roleshift.alerts import alert_file
 from roleshift.errors import RoleShiftError
 from roleshift.files import read_json, write_json
 from roleshift.generation import GenerationConfig, Request, open_backend
@@ -23,7 +24,6 @@ from roleshift.serving.pyfunc import check_artifacts
 
 log = logging.getLogger("roleshift.serving")
 CANARY = "challenger"
-ALERT = "serving.json"
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class ServedVersions:
     def _alarm(self, problem: str | None) -> None:
         if problem != self.alert:
             self.alert = problem
-            path = self._project.work / "alerts" / ALERT
+            path = alert_file(self._project, "serving")
             if problem is None:
                 path.unlink(missing_ok=True)
             else:
