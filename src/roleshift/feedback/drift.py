@@ -135,7 +135,7 @@ def look(
         earlier = [e for e in captured if e.about.capability == name and e.time <= since.get(name, "")]
         if len(earlier) >= LEAST:
             raw += _answers(name, earlier, found, events, texts)
-    corrected = holm([entry[4] for entry in raw])
+    corrected = [1.0 if p is None else p for p in holm([entry[4] for entry in raw])]
     signals = tuple(
         Signal(*entry, p_corrected=each, drifted=each < level) for entry, each in zip(raw, corrected, strict=True)
     )
