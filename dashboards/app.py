@@ -15,6 +15,7 @@ PAGES = {
     "overview": ":material/dashboard:",
     "compare": ":material/compare_arrows:",
     "review": ":material/rate_review:",
+    "playground": ":material/forum:",
     "impact": ":material/work:",
     "careers": ":material/route:",
     "registry": ":material/inventory:",

@@ -12,7 +12,17 @@ from components.safe import literal, model_text
 from components.versions import versions_of
 from roleshift.contracts import EXAMPLES, read_table
 from roleshift.errors import RoleShiftError
-from roleshift.feedback.review import VOTES, Pair, Reviewed, pairs, store_review, voted
+from roleshift.feedback.review import (
+    VOTES,
+    CapturedItem,
+    Pair,
+    Reviewed,
+    captured_items,
+    pairs,
+    store_judgement,
+    store_review,
+    voted,
+)
 from roleshift.feedback.store import FeedbackStore, stored_events
 from roleshift.feedback.summary import agreement, win_rate
 from roleshift.params import Params
@@ -83,16 +93,65 @@ def show(project: Project, tasks: dict[str, TaskDefinition], pair: Pair, queue: 
         )  # fmt: skip
 
 
+def judge(project: Project, item: CapturedItem, queue: str, *, accept: bool) -> None:
+    """Store what was said of a captured answer; Streamlit calls it before the page is drawn again."""
+    key = item.event.event_id
+    with FeedbackStore.of(project) as store:
+        store_judgement(
+            store, item, accept=accept, reviewer=person()[0], queue=queue,
+            correction=str(st.session_state.get(f"correction-{key}", "")),
+            reason=str(st.session_state.get(f"reason-{key}", "")),
+        )  # fmt: skip
+
+
+def show_captured(project: Project) -> None:
+    """Requests from use, one after the other: acceptable or not, and what it should have been."""
+    table = project.root / "data/examples/train.parquet"
+    if not table.is_file():
+        st.info(t("nothing_to_review"), icon=":material/info:")
+        return
+    queue = st.selectbox(t("queue"), ("random", "drift"), format_func=lambda name: t(f"queue_{name}"))
+    store = FeedbackStore.existing(project)
+    events = stored_events(project)
+    texts_of = store.texts(event.text_id for event in events if event.kind == "capture") if store else {}
+    items = captured_items(events, texts_of, read_table(table, EXAMPLES), reviewer=person()[0], queue=queue)
+    if not items:
+        st.info(t("nothing_captured"))
+        return
+    if queue != "random":
+        st.caption(t("not_random"))
+    item, key = items[0], items[0].event.event_id
+    st.write(t("waiting", count=len(items)))
+    st.caption(t("captured", task=item.event.about.task_definition or "–", version=item.event.answered.version or "–"))
+    model_text(item.input)
+    st.subheader(t("answer"))
+    model_text(item.output)
+    with st.expander(t("correct_it")):
+        st.text_area(t("correction"), value=item.output, key=f"correction-{key}")
+    st.text_input(t("reason"), key=f"reason-{key}")
+    for accept, column, name, shortcut in zip((True, False), st.columns(2), ("accept", "reject"), "12", strict=True):
+        column.button(
+            t(name), key=f"judge-{name}", shortcut=shortcut, width="stretch",
+            on_click=functools.partial(judge, project, item, queue, accept=accept),
+        )  # fmt: skip
+
+
 st.title(t("title"))
 st.caption(t("explained"))
 project, _ = shown_run()
+if not may("reviewer"):
+    st.info(t("only_reviewers"))
+    st.stop()
+source = st.segmented_control(
+    t("what"), ("versions", "use"), default="versions", format_func=lambda name: t(f"what_{name}"), key="review-what"
+)
+if source == "use":
+    show_captured(project)
+    st.stop()
 versions = versions_of(project)
 table = project.root / "data/examples/review.parquet"
 if len(versions) < 2 or not table.is_file():
     st.info(t("nothing_to_review"), icon=":material/info:")
-    st.stop()
-if not may("reviewer"):
-    st.info(t("only_reviewers"))
     st.stop()
 by_number = {version.number: version for version in versions}
 first, second, order, which = st.columns(4)

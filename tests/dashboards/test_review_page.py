@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import polars as pl
 import pytest
 from evaluation_samples import answers, make_examples
 from made_project import REPOSITORY, make_project
@@ -11,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from components import identity
 from roleshift.contracts import EXAMPLES, ITEMS, SCORES, write_table
 from roleshift.evaluation.plan import score_answers
-from roleshift.feedback.events import Answered
+from roleshift.feedback.events import About, Answered, Texts
 from roleshift.feedback.store import FeedbackStore
 from roleshift.feedback.summary import win_rate
 from roleshift.params import load_params
@@ -104,4 +103,28 @@ def test_a_viewer_may_not_judge_and_a_fresh_clone_says_what_is_missing(
     (project.root / "data/examples/review.parquet").unlink()
     app = page(monkeypatch, "ann")
     assert any("make repro" in info.value for info in app.info)
-    assert pl.read_parquet(project.root / "evidence/baseline/items.parquet").height == 6
+
+
+def test_a_captured_answer_is_judged_and_corrected(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = load_params(REPOSITORY / "params.yaml").task_definitions()[TASK]
+    train = make_examples({TASK: task}, 6, "train")
+    write_table(project.root / "data/examples/train.parquet", train, EXAMPLES)
+    about = About("captured", None, "r1", TASK, task.capability, task.domain)
+    with FeedbackStore.of(project) as store:
+        store.add("capture", about=about, answered=TUNED, outcome="captured", drawn_by="random",
+                  texts=Texts(input="asked in use", output="said in use"))  # fmt: skip
+    app = page(monkeypatch, "ann")
+    app.session_state["review-what"] = "use"
+    app.run()
+    assert [block.value for block in app.code] == ["asked in use", "said in use"]
+    app.text_area[0].set_value("better said")
+    next(button for button in app.button if button.label.startswith("reject")).click()
+    app.run()
+    assert not app.exception
+    with FeedbackStore.of(project) as store:
+        events = store.events()
+        assert [(e.kind, e.outcome, e.drawn_by) for e in events[1:]] == [
+            ("judgement", "reject", "random"), ("correction", "corrected", "random"),
+        ]  # fmt: skip
+        assert store.texts([events[2].text_id])[str(events[2].text_id)].correction == "better said"
+    assert any("No captured request" in info.value for info in app.info)

@@ -8,6 +8,7 @@ import polars as pl
 
 from roleshift.contracts import ITEM_KEY, slices_to_map
 from roleshift.errors import RoleShiftError
+from roleshift.feedback.drift import Known
 from roleshift.feedback.events import About, Answered, DrawnBy, Event, Texts
 from roleshift.feedback.store import FeedbackStore, seen_from
 from roleshift.files import sha256_text
@@ -132,3 +133,57 @@ def store_review(
             texts = Texts(input=pair.input, output=output, correction=corrected.strip(), reason=why)
             store.add("correction", about=pair.about, answered=answered, outcome="corrected", drawn_by=queue,
                       reviewer_id=reviewer, texts=texts, details=details)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CapturedItem:
+    """One request from use with its answer; `strangeness` is the share of its letter 3-grams that training lacks."""
+
+    event: Event
+    input: str
+    output: str
+    strangeness: float
+
+
+def captured_items(
+    events: Iterable[Event], texts: Mapping[str, Texts], train: pl.DataFrame, *, reviewer: str, queue: DrawnBy
+) -> list[CapturedItem]:
+    """Captured requests whose texts are there and that the reviewer has not judged, in the reviewer's order.
+
+    `drift` begins with the strangest; `random` leaves out what somebody chose to send.
+    """
+    listed = list(events)
+    judged = {event.about.request_id for event in listed if event.kind == "judgement" and event.reviewer_id == reviewer}
+    known = Known(train["input"])
+    found = []
+    for event in listed:
+        text = texts.get(event.text_id or "")
+        if event.kind != "capture" or event.about.request_id in judged or text is None:
+            continue
+        if queue == "random" and event.drawn_by != "random":
+            continue
+        strange = known.features(text.input or "")["unseen 3-grams"]
+        found.append(CapturedItem(event, text.input or "", text.output or "", strange))
+    return sorted(
+        found,
+        key=lambda item: (
+            -item.strangeness if queue == "drift" else 0.0,
+            sha256_text(f"order {reviewer} {item.event.event_id}"),
+        ),
+    )
+
+
+def store_judgement(
+    store: FeedbackStore, item: CapturedItem, *, accept: bool, reviewer: str, queue: DrawnBy, correction: str = "",
+    reason: str = "",
+) -> None:  # fmt: skip
+    """Store whether a captured answer is acceptable, and how it should have been."""
+    event, why = item.event, reason.strip() or None
+    drawn_by: DrawnBy = queue if event.drawn_by == "random" else "choice"
+    store.add("judgement", about=event.about, answered=event.answered, outcome="accept" if accept else "reject",
+              drawn_by=drawn_by, reviewer_id=reviewer, texts=Texts(reason=why))  # fmt: skip
+    if correction.strip() and correction.strip() != item.output.strip():
+        texts = Texts(input=item.input, output=item.output, correction=correction.strip(), reason=why)
+        store.add("correction", about=event.about, answered=event.answered, outcome="corrected", drawn_by=drawn_by,
+                  reviewer_id=reviewer, user_id=event.user_id, texts=texts,
+                  details={"slices": {}, "language": event.details.get("language")})  # fmt: skip

@@ -1,6 +1,7 @@
 """The versions that a server holds: loaded beside the old one, checked, then switched to."""
 
 import logging
+import os
 import random
 import shutil
 import threading
@@ -13,7 +14,7 @@ import mlflow.artifacts
 from roleshift.alerts import alert_file
 from roleshift.errors import RoleShiftError
 from roleshift.files import read_json, write_json
-from roleshift.generation import GenerationConfig, Request, open_backend
+from roleshift.generation import Backend, GenerationConfig, Request, open_backend
 from roleshift.params import Params
 from roleshift.project import Project
 from roleshift.prompts import render_prompt
@@ -118,40 +119,19 @@ class ServedVersions:
         return None
 
     def _load(self, tracking: Tracking, version: Version) -> Served:
-        """Bring the artifacts, check every hash, open the model and let it answer once."""
+        """Open the version and let it answer once."""
         settings = self._params.serving
-        folder = self._project.work / "served" / version.content_id
-        if not (folder / "artifacts/manifest.json").is_file():
-            partial = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            with reporting(tracking.uri):
-                location = tracking.client.get_logged_model(version.logged_model).artifact_location
-                mlflow.artifacts.download_artifacts(
-                    f"{location}/artifacts", dst_path=str(partial), tracking_uri=tracking.uri
-                )
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.rename(folder)
-        artifacts = folder / "artifacts"
-        manifest = read_json(artifacts / "manifest.json")
-        try:
-            check_artifacts(artifacts, manifest)
-        except RoleShiftError:
-            shutil.rmtree(folder)  # brought anew when asked again
-            raise
-        generation = self._params.generation
-        backend = open_backend(
-            _model_folder(artifacts / manifest["model"], self._project), threads=generation.threads,
-            provider=generation.provider, batch_size=settings.rows,
-        )  # fmt: skip
+        backend = open_version(tracking, version, self._project, self._params)
         prompt = render_prompt(backend.tokenizer, [{"role": "user", "content": "Say yes."}])
         answer = backend.generate([Request("self-test", prompt)], GenerationConfig(max_new_tokens=2))[0]
         if answer.output_tokens == 0 and answer.finish_reason != "stop":
             raise RoleShiftError("its self-test gave no token")
         batcher = Batcher(
-            backend, rows=settings.rows, capacity=settings.max_prompt_tokens + settings.max_new_tokens,
+            backend,
+            rows=settings.rows,
+            capacity=settings.max_prompt_tokens + settings.max_new_tokens,
             queue=settings.queue,
-        )  # fmt: skip
+        )
         return Served(version, backend.artifact_id, batcher)
 
     def _let_go(self, served: Served | None) -> None:
@@ -190,6 +170,36 @@ def _wanted(versions: list[Version], params: Params) -> dict[str, Version]:
     if canary and main and params.serving.canary > 0 and canary.content_id != main.content_id:
         found["canary"] = canary
     return found
+
+
+def open_version(tracking: Tracking, version: Version, project: Project, params: Params) -> Backend:
+    """Bring a version's artifacts to `.work/served/`, check every hash, open the model."""
+    folder = project.work / "served" / version.content_id
+    if not (folder / "artifacts/manifest.json").is_file():
+        partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        with reporting(tracking.uri):
+            location = tracking.client.get_logged_model(version.logged_model).artifact_location
+            mlflow.artifacts.download_artifacts(
+                f"{location}/artifacts", dst_path=str(partial), tracking_uri=tracking.uri
+            )
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    artifacts = folder / "artifacts"
+    manifest = read_json(artifacts / "manifest.json")
+    try:
+        check_artifacts(artifacts, manifest)
+    except RoleShiftError:
+        shutil.rmtree(folder)  # brought anew when asked again
+        raise
+    generation = params.generation
+    return open_backend(
+        _model_folder(artifacts / manifest["model"], project),
+        threads=generation.threads,
+        provider=generation.provider,
+        batch_size=params.serving.rows,
+    )
 
 
 def _model_folder(folder: Path, project: Project) -> Path:

@@ -1,0 +1,64 @@
+"""The Playground on a tiny registered model: an answer, its figures, and the way to review."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from served_models import add_version
+from streamlit.testing.v1 import AppTest
+
+from components import identity
+from roleshift.feedback.store import FeedbackStore
+from roleshift.generation import GenerationConfig, Request, open_backend
+from roleshift.project import Project
+from roleshift.prompts import render_prompt
+from roleshift.registry.tracking import open_tracking
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh clone: the committed run, no store."""
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    shutil.copytree(REPOSITORY / "docs/default-run", tmp_path / "docs/default-run")
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "ROLESHIFT_FEEDBACK_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(identity, "person", lambda: ("ann", "reviewer"))
+    return tmp_path
+
+
+def page() -> AppTest:
+    app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=120).run()
+    app.switch_page("views/playground.py")
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_without_a_model_the_page_says_how_to_get_one(clone: Path) -> None:
+    assert any("make repro" in info.value for info in page().info)
+
+
+def test_a_version_answers_as_offline_and_the_answer_can_be_reviewed(clone: Path, first_model: Path) -> None:
+    tracking = open_tracking(f"sqlite:///{clone}/mlflow.db", clone, "roleshift")
+    add_version(tracking, first_model, "challenger", "onnx-fp32")
+    app = page()
+    app.text_area[0].set_value("hello there")
+    app.number_input[1].set_value(7)
+    next(button for button in app.button if button.label == "Answer").click()
+    app.run()
+    assert not app.exception
+    backend = open_backend(first_model)
+    prompt = render_prompt(backend.tokenizer, [{"role": "user", "content": "hello there"}])
+    expected = backend.generate([Request("x", prompt)], GenerationConfig(max_new_tokens=7))[0]
+    assert app.code[0].value == (expected.output or " ")
+    assert any(f"{expected.output_tokens} written" in caption.value for caption in app.caption)
+    next(button for button in app.button if button.label == "Send to review").click()
+    app.run()
+    with FeedbackStore.of(Project(clone, clone)) as store:
+        (event,) = store.events()
+        texts = store.texts([event.text_id])[str(event.text_id)]
+    assert (event.kind, event.drawn_by, texts.output) == ("capture", "choice", expected.output)
