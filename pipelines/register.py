@@ -4,6 +4,7 @@ import os
 
 from roleshift.feedback.store import stored_events
 from roleshift.files import read_json, write_json
+from roleshift.registry.card import ensure_card
 from roleshift.registry.deciding import decide
 from roleshift.registry.manifest import read_made
 from roleshift.registry.registering import register, summary
@@ -38,6 +39,9 @@ def run(stage: Stage) -> None:
         print(f"gate of version {verdict.version}: {verdict.summary}")
         for rule in verdict.rules:
             print(f"  {rule.state:14}  {rule.name}: {rule.figure}")
+    for version in (registered.base, registered.tuned):
+        if ensure_card(tracking, params, version):
+            print(f"model card of version {version.number}: roleshift card {version.number}")
     print(f"pipeline run {registered.pipeline_run}, training run {registered.training_run}")
     print(f"\n{result_table(read_json(stage.root / 'metrics/evaluate.json'))}")
     print("\ndashboard: make dashboard\nMLflow:    make mlflow")

@@ -99,6 +99,14 @@ def promote(version: VersionArgument,
     print(f"\nversion {found.number} is champion{change}")
 
 
+def card(version: VersionArgument) -> None:
+    """Print a version's model card."""
+    from roleshift.registry.card import stored_card
+
+    opened = Opened.here()
+    print(stored_card(opened.tracking, opened.version(version)))
+
+
 def rollback(reason: Annotated[str, typer.Option(help="Why; it is recorded.")]) -> None:
     """Go back to the last version that was champion before and is still intact."""
     from roleshift.registry import promotion
