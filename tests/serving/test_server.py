@@ -245,6 +245,19 @@ def test_a_slow_sender_is_refused_and_holds_nobody_up(start: Start) -> None:
         assert b"408" in slow.recv(1000)
 
 
+def test_a_client_that_stops_reading_holds_nobody_up(start: Start) -> None:
+    running = start(rows=1, max_new_tokens=1000)
+    host, port = running.url.removeprefix("http://").split(":")
+    body = json.dumps({"model": "roleshift", "prompt": "a", "max_tokens": 1000, "stream": True}).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        silent.connect((host, int(port)))
+        silent.sendall(f"{head}\r\n\r\n".encode() + body)
+        wait_for(lambda: running.server.versions.all[0].batcher.running == 1)
+        assert running.chat().status_code == 200
+
+
 def test_a_key_is_asked_for_where_one_is_set(start: Start) -> None:
     running = start(key="secret")
     assert running.chat().status_code == 401
