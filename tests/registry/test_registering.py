@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from made_project import make_project, write_evidence
+from made_project import REPOSITORY, make_project, write_evidence
 
 from roleshift.errors import RoleShiftError
 from roleshift.files import read_json, sha256_file, write_json, write_text
@@ -172,6 +172,7 @@ def test_an_unknown_version_names_what_is_there(registering, tracking, wanted):
 def test_the_stage_runs_twice_in_a_fresh_store_and_leaves_its_metrics_unchanged(tmp_path):
     """Two first uses at once, each in its own process; then the stage says that there is nothing to do."""
     root = make_project(tmp_path / "with a space")
+    write_json(root / "metrics/evaluate.json", read_json(REPOSITORY / "docs/default-run/metrics/evaluate.json"))
 
     def stage() -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-P", "pipelines/register.py"]

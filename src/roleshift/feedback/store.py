@@ -50,7 +50,7 @@ def feedback_uri(project: Project) -> str:
 
 def now() -> str:
     """The time as events hold it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 class FeedbackStore:
@@ -144,7 +144,7 @@ class FeedbackStore:
 
     def expire(self, days: float) -> int:
         """Take away texts of captured requests that are older than `days`; the number of texts."""
-        before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
+        before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
         captured = (
             "text_id IN (SELECT text_id FROM roleshift_feedback WHERE population = 'captured') AND time < :before"
         )
