@@ -14,9 +14,8 @@ from typing import Any
 import openai
 import pytest
 import requests
-from served_models import add_version
+from served_models import Running, add_version
 
-from conftest import Running
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.store import FeedbackStore
 from roleshift.generation import GenerationConfig, Request, open_backend
