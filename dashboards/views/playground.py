@@ -10,10 +10,11 @@ import streamlit as st
 from components.identity import may
 from components.language import texts
 from components.run import params_of, shown_run
+from components.safe import literal
 from components.versions import versions_of
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.events import CAPTURED, About, Answered, Texts
-from roleshift.feedback.store import FeedbackStore
+from roleshift.feedback.store import FeedbackStore, new_event
 from roleshift.generation import Backend, GenerationConfig, Request
 from roleshift.params import Params
 from roleshift.project import Project
@@ -51,24 +52,41 @@ def answer(backend: Backend, lock: threading.Lock, messages: list[dict[str, str]
         seconds = time.perf_counter() - start
     done = writing.answer()
     figures.caption(
-        t("figures", prompt=done.prompt_tokens, output=done.output_tokens, first=f"{done.prompt_seconds:.2f}",
-          speed=f"{done.output_tokens / max(seconds, 1e-9):.0f}", reason=t(f"ended_{done.finish_reason}"))
-    )  # fmt: skip
+        t(
+            "figures",
+            prompt=done.prompt_tokens,
+            output=done.output_tokens,
+            first=f"{done.prompt_seconds:.2f}",
+            speed=f"{done.output_tokens / max(seconds, 1e-9):.0f}",
+            reason=t(f"ended_{done.finish_reason}"),
+        )
+    )
     return text
 
 
 def send_to_review(project: Project, version: Version, task: TaskDefinition | None, asked: str, said: str) -> None:
     """Put an answer into the review queue; as somebody chose it, it enters no acceptance rate."""
     about = About(
-        CAPTURED, None, f"playground-{uuid.uuid4().hex}", task.id if task else None,
-        task.capability if task else None, task.domain if task else None,
-    )  # fmt: skip
+        CAPTURED,
+        None,
+        f"playground-{uuid.uuid4().hex}",
+        task.id if task else None,
+        task.capability if task else None,
+        task.domain if task else None,
+    )
     answered = Answered(version.number, version.model_id, version.variant, "")
     with FeedbackStore.of(project) as store:
         store.add(
-            "capture", about=about, answered=answered, outcome="captured", drawn_by="choice",
-            texts=Texts(input=asked, output=said), details={"language": task.language if task else None},
-        )  # fmt: skip
+            new_event(
+                "capture",
+                about=about,
+                answered=answered,
+                outcome="captured",
+                drawn_by="choice",
+                texts=Texts(input=asked, output=said),
+                details={"language": task.language if task else None},
+            )
+        )
     st.session_state["sent"] = version.number
 
 
@@ -83,16 +101,20 @@ params = params_of(project)
 tasks = params.task_definitions()
 by_number = {version.number: version for version in versions}
 chosen = st.multiselect(
-    t("versions"), list(by_number), default=[versions[0].number], max_selections=2,
-    format_func=lambda n: f"{n} ({by_number[n].kind}, {by_number[n].variant})", key="playground-versions",
-)  # fmt: skip
+    t("versions"),
+    list(by_number),
+    default=[versions[0].number],
+    max_selections=2,
+    format_func=lambda n: f"{n} ({by_number[n].kind}, {by_number[n].variant})",
+    key="playground-versions",
+)
 name = st.selectbox(t("task"), [None, *tasks], format_func=lambda task: task or t("no_task"), key="playground-task")
 task = tasks[name] if name else None
 slices: dict[str, str] = {}
 if task is not None:
-    for part in sorted({piece.split("}")[0] for piece in task.instruction.split("{")[1:]}):
+    for part in task.slice_names:
         slices[part] = st.text_input(part, key=f"playground-slice-{part}")
-    st.caption(instruction(task, slices).replace("$", "\\$"))
+    st.caption(literal(instruction(task, slices)))
 with st.form("ask"):
     asked = st.text_area(t("text"), key="playground-text", height=160)
     with st.expander(t("settings")):
@@ -112,9 +134,13 @@ if go and not (asked.strip() and chosen):
     st.warning(t("nothing_asked"))
 elif go:
     config = GenerationConfig(
-        max_new_tokens=int(longest), temperature=temperature, top_k=int(top_k), top_p=top_p,
-        repetition_penalty=penalty, seed=int(seed),
-    )  # fmt: skip
+        max_new_tokens=int(longest),
+        temperature=temperature,
+        top_k=int(top_k),
+        top_p=top_p,
+        repetition_penalty=penalty,
+        seed=int(seed),
+    )
     messages = chat_messages(task, asked, slices) if task else [{"role": "user", "content": asked}]
     for column, number in zip(st.columns(len(chosen)), chosen, strict=True):
         version = by_number[number]
@@ -124,5 +150,6 @@ elif go:
                 backend, lock = opened(str(project.root), project.tracking_uri, version.content_id, params, version)
             said = answer(backend, lock, messages, config)
             if may("reviewer"):
-                st.button(t("send"), key=f"send-{number}", on_click=send_to_review,
-                          args=(project, version, task, asked, said))  # fmt: skip
+                st.button(
+                    t("send"), key=f"send-{number}", on_click=send_to_review, args=(project, version, task, asked, said)
+                )

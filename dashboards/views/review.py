@@ -73,7 +73,7 @@ def show(project: Project, tasks: dict[str, TaskDefinition], pair: Pair, queue: 
     key = pair.about.item_id
     st.caption(
         t("item", capability=pair.about.capability, domain=pair.about.domain,
-          slices=", ".join(f"{name}: {value}" for name, value in pair.slices.items()) or "–")
+          slices=", ".join(pair.slice_names) or "–")
     )  # fmt: skip
     if pair.about.task_definition in tasks:
         st.write(literal(instruction(tasks[pair.about.task_definition], pair.slices)))
@@ -174,11 +174,11 @@ capability = which.selectbox(
 )
 me = person()[0]
 waiting = pairs(sides[0], sides[1], examples, reviewer=me, queue=queue, capability=capability)
-offered = sorted({f"{name}: {value}" for pair in waiting for name, value in pair.slices.items()})
+offered = sorted({name for pair in waiting for name in pair.slice_names})
 if offered:
     chosen = st.selectbox(t("slice"), [None, *offered], format_func=lambda name: name or t("all"), key="review-slice")
     if chosen is not None:
-        waiting = [pair for pair in waiting if chosen in {f"{n}: {v}" for n, v in pair.slices.items()}]
+        waiting = [pair for pair in waiting if chosen in pair.slice_names]
 events = stored_events(project)
 done = voted(events, sides[0].answered, sides[1].answered, me)
 left = [pair for pair in waiting if pair.about.item_id not in done]

@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib.resources import files
+from string import Formatter
 from typing import Any, Literal, Self
 
 import yaml
@@ -46,6 +47,11 @@ class TaskDefinition(BaseModel):
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels repeat")
         return self
+
+    @property
+    def slice_names(self) -> tuple[str, ...]:
+        """The slices that the instruction names, in its order."""
+        return tuple(dict.fromkeys(name for _, name, _, _ in Formatter().parse(self.instruction) if name))
 
     def wording(self) -> dict[str, Any]:
         """What training and generation need of the task; a new threshold changes none of it."""

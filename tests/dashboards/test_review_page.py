@@ -11,7 +11,7 @@ from components import identity
 from roleshift.contracts import EXAMPLES, ITEMS, SCORES, write_table
 from roleshift.evaluation.plan import score_answers
 from roleshift.feedback.events import About, Answered, Texts
-from roleshift.feedback.store import FeedbackStore
+from roleshift.feedback.store import FeedbackStore, new_event
 from roleshift.feedback.summary import win_rate
 from roleshift.params import load_params
 from roleshift.project import Project
@@ -73,7 +73,8 @@ def test_two_people_judge_blind_and_the_better_version_wins(project: Project, mo
             assert not app.exception
         orders.append(order)
         assert "every item" in app.success[0].value
-    assert sorted(orders[0]) == sorted(orders[1]) != orders[0] or orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert orders[0] != orders[1]
     with FeedbackStore.of(project) as store:
         found = win_rate(store.events(), TUNED, BASE, 0.95)
     assert (found.items, found.votes, found.reviewers, found.rate) == (6, 12, 2, 1.0)
@@ -111,8 +112,16 @@ def test_a_captured_answer_is_judged_and_corrected(project: Project, monkeypatch
     write_table(project.root / "data/examples/train.parquet", train, EXAMPLES)
     about = About("captured", None, "r1", TASK, task.capability, task.domain)
     with FeedbackStore.of(project) as store:
-        store.add("capture", about=about, answered=TUNED, outcome="captured", drawn_by="random",
-                  texts=Texts(input="asked in use", output="said in use"))  # fmt: skip
+        store.add(
+            new_event(
+                "capture",
+                about=about,
+                answered=TUNED,
+                outcome="captured",
+                drawn_by="random",
+                texts=Texts(input="asked in use", output="said in use"),
+            )
+        )
     app = page(monkeypatch, "ann")
     app.session_state["review-what"] = "use"
     app.run()

@@ -15,7 +15,7 @@ from roleshift.data.sources.fetching import RandomModelWriter, fetch_sources
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.corrections import export_corrections
 from roleshift.feedback.events import About, Texts
-from roleshift.feedback.store import FeedbackStore
+from roleshift.feedback.store import FeedbackStore, new_event
 from roleshift.params import Params
 from roleshift.project import Project
 
@@ -51,9 +51,12 @@ def prepare(tmp_path: Path, make_params: Callable[..., Params]) -> Callable[[], 
         columns = {"input": "q", "references": ["a"]}
         corpora = {"c": {"source": "mine", "adapter": "table", "task": "faq", "columns": columns}}
         params = make_params(
-            sources=sources, corpora=corpora, tasks={"faq": TASK}, prepare={"corrections": corrections},
+            sources=sources,
+            corpora=corpora,
+            tasks={"faq": TASK},
+            prepare={"corrections": corrections},
             base={"source": "tiny"},
-        )  # fmt: skip
+        )
         raw = tmp_path / "raw"
         shutil.rmtree(raw, ignore_errors=True)
         fetch_sources(params, Project(tmp_path, tmp_path), raw, RandomModelWriter(_write_nothing, "none"))
@@ -72,10 +75,17 @@ def correct(store: FeedbackStore, tmp_path: Path) -> Callable[..., None]:
     def add(row: dict[str, object], correction: str, population: str = "review", user: str | None = None) -> None:
         about = About(population, str(row["example_id"]), None, "faq", "answer", "shop")
         store.add(
-            "correction", about=about, answered=NEW, outcome="corrected", reviewer_id="ann", user_id=user,
-            texts=Texts(input=str(row["input"]), output="wrong", correction=correction),
-            details={"group_id": row["group_id"], "slices": {}, "language": "en", "licence": "CC0"},
-        )  # fmt: skip
+            new_event(
+                "correction",
+                about=about,
+                answered=NEW,
+                outcome="corrected",
+                reviewer_id="ann",
+                user_id=user,
+                texts=Texts(input=str(row["input"]), output="wrong", correction=correction),
+                details={"group_id": row["group_id"], "slices": {}, "language": "en", "licence": "CC0"},
+            )
+        )
 
     return add
 

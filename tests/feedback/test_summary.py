@@ -7,7 +7,7 @@ from feedback_samples import NEW, OLD, review_item
 from scipy.stats import binomtest
 
 from roleshift.feedback.events import Event
-from roleshift.feedback.store import FeedbackStore
+from roleshift.feedback.store import FeedbackStore, new_event
 from roleshift.feedback.summary import agreement, judgements, win_rate
 
 
@@ -55,9 +55,21 @@ def test_what_was_not_drawn_at_random_does_not_enter(store: FeedbackStore, vote:
 
 def test_judgements_are_of_one_version_and_population(store: FeedbackStore) -> None:
     for item, outcome in ((1, "accept"), (2, "reject")):
-        store.add("judgement", about=review_item(item), answered=NEW, outcome=outcome, reviewer_id="ann",
-                  drawn_by="random")  # fmt: skip
-    store.add("judgement", about=review_item(1), answered=OLD, outcome="reject", reviewer_id="ann", drawn_by="random")
+        store.add(
+            new_event(
+                "judgement",
+                about=review_item(item),
+                answered=NEW,
+                outcome=outcome,
+                reviewer_id="ann",
+                drawn_by="random",
+            )
+        )
+    store.add(
+        new_event(
+            "judgement", about=review_item(1), answered=OLD, outcome="reject", reviewer_id="ann", drawn_by="random"
+        )
+    )
     frame = judgements(store.events(), NEW, "review")
     assert frame.select("example_id", "accepted").rows() == [("e1", True), ("e2", False)]
     assert judgements(store.events(), NEW, "captured").is_empty()

@@ -18,7 +18,8 @@ from roleshift.export.variants import export_variants
 from roleshift.params import ExportParams, Params, load_params, merge_params, parse_params, read_yaml
 from roleshift.project import Project
 from roleshift.registry.tracking import tracking_of
-from roleshift.serving.app import Server, make_app
+from roleshift.serving.app import make_app
+from roleshift.serving.server import Server
 from roleshift.tasks import catalogue_tasks
 from roleshift.training.base import load_model
 

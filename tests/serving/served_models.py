@@ -13,7 +13,7 @@ from roleshift.registry.manifest import Candidate, list_files, sha256_file
 from roleshift.registry.registering import ensure_version
 from roleshift.registry.tracking import Tracking, open_tracking
 from roleshift.registry.versions import STATE, Version
-from roleshift.serving.app import Server
+from roleshift.serving.server import Server
 
 
 def add_version(tracking: Tracking, model: Path, alias: str, variant: str = "torch-bf16") -> Version:

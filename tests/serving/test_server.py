@@ -47,6 +47,18 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+def slow_down(running: Running) -> None:
+    """Ten milliseconds for every token, so that a test can look while an answer is made."""
+    engine = running.server.versions.all[0].batcher.backend._engine
+    decode = engine.decode
+
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.01)
+        return decode(*given)
+
+    engine.decode = slowly
+
+
 def test_the_official_client_chats_streams_completes_and_lists(start: Start, first_model: Path) -> None:
     running = start()
     opened = client(running)
@@ -162,6 +174,7 @@ def test_a_share_goes_to_the_canary(start: Start, second_model: Path) -> None:
 
 def test_who_hangs_up_frees_the_row(start: Start) -> None:
     running = start(rows=1, max_new_tokens=1000, max_prompt_tokens=128)
+    slow_down(running)
     answer = requests.post(
         f"{running.url}/v1/completions", timeout=60, stream=True,
         json={"model": "roleshift", "prompt": "a", "max_tokens": 1000, "stream": True},
@@ -175,8 +188,9 @@ def test_who_hangs_up_frees_the_row(start: Start) -> None:
 
 def test_what_runs_is_finished_when_the_server_stops(start: Start) -> None:
     running = start(max_new_tokens=1000)
+    slow_down(running)
     with ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(running.chat, f"text {i}", max_tokens=900) for i in range(3)]
+        asked = [pool.submit(running.chat, f"text {i}", max_tokens=100) for i in range(3)]
         wait_for(lambda: sum(each.batcher.running for each in running.server.versions.all) > 0)
         running.stop()
         assert [each.result().status_code for each in asked] == [200, 200, 200]
@@ -246,6 +260,7 @@ def test_a_slow_sender_is_refused_and_holds_nobody_up(start: Start) -> None:
 
 def test_a_client_that_stops_reading_holds_nobody_up(start: Start) -> None:
     running = start(rows=1, max_new_tokens=1000)
+    slow_down(running)
     host, port = running.url.removeprefix("http://").split(":")
     body = json.dumps({"model": "roleshift", "prompt": "a", "max_tokens": 1000, "stream": True}).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"

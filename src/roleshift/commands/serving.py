@@ -25,7 +25,8 @@ def serve(
     from roleshift.errors import RoleShiftError
     from roleshift.params import load_params
     from roleshift.registry.tracking import tracking_of
-    from roleshift.serving.app import Server, make_app
+    from roleshift.serving.app import make_app
+    from roleshift.serving.server import Server
 
     project = Project.discover()
     params = load_params(project.root / "params.yaml")

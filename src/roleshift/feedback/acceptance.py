@@ -26,11 +26,11 @@ def review_items(folder: Path, answered: Answered) -> tuple[pl.DataFrame, pl.Dat
     return items, scores.join(items, on=list(ITEM_KEY), how="semi")
 
 
-def population_of(items: pl.DataFrame, scores: pl.DataFrame, tasks: Mapping[str, TaskDefinition]) -> pl.DataFrame:
-    """Capability, domain, example_id and primary score of every item."""
+def with_primary_score(items: pl.DataFrame, scores: pl.DataFrame, tasks: Mapping[str, TaskDefinition]) -> pl.DataFrame:
+    """The items with a column `score`: each by its task's primary metric."""
     metric = pl.col("task_definition").replace_strict({name: task.metric for name, task in tasks.items()})
-    joined = scores.join(items, on=list(ITEM_KEY), how="inner").filter(pl.col("metric") == metric)
-    return joined.select("capability", "domain", "example_id", "score")
+    joined = items.join(scores.select(*ITEM_KEY, "metric", "score"), on=list(ITEM_KEY), how="inner")
+    return joined.filter(pl.col("metric") == metric).drop("metric")
 
 
 def with_acceptance(
@@ -45,6 +45,6 @@ def with_acceptance(
     given = judgements(events, answered, REVIEW)
     if given.is_empty():
         return dict(cells)
-    population = population_of(*review_items(evidence, answered), tasks)
+    population = with_primary_score(*review_items(evidence, answered), tasks)
     known = given.join(population, on=["capability", "domain", "example_id"], how="semi")
     return reviewed_cells(cells, population, known, resamples=resamples, seed=seed)

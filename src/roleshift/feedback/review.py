@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
-from roleshift.contracts import ITEM_KEY, slices_to_map
+from roleshift.contracts import slices_to_map
 from roleshift.errors import RoleShiftError
+from roleshift.feedback.acceptance import with_primary_score
 from roleshift.feedback.drift import Known
 from roleshift.feedback.events import About, Answered, DrawnBy, Event, Texts
-from roleshift.feedback.store import FeedbackStore, seen_from
+from roleshift.feedback.store import Entry, FeedbackStore, new_event, seen_from
 from roleshift.files import sha256_text
 from roleshift.tasks import TaskDefinition
 
@@ -30,10 +31,8 @@ class Reviewed:
         cls, answered: Answered, items: pl.DataFrame, scores: pl.DataFrame, tasks: Mapping[str, TaskDefinition]
     ) -> "Reviewed":
         """From a version's items and scores; items whose text is not here are left out."""
-        metric = pl.col("task_definition").replace_strict({name: task.metric for name, task in tasks.items()})
-        joined = items.join(scores.select(*ITEM_KEY, "metric", "score"), on=list(ITEM_KEY), how="inner")
-        kept = joined.filter(pl.col("metric") == metric, pl.col("output").is_not_null()).drop("metric")
-        return cls(answered, kept.sort("example_id"))
+        scored = with_primary_score(items, scores, tasks)
+        return cls(answered, scored.filter(pl.col("output").is_not_null()).sort("example_id"))
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,15 @@ class Pair:
     left_text: str
     right_text: str
 
+    @property
+    def slice_names(self) -> list[str]:
+        """Its slices as `name: value`."""
+        return [f"{name}: {value}" for name, value in self.slices.items()]
+
 
 def pairs(
     a: Reviewed, b: Reviewed, examples: pl.DataFrame, *, reviewer: str, queue: Queue,
-    capability: str | None = None, slice_: tuple[str, str] | None = None,
+    capability: str | None = None,
 ) -> list[Pair]:  # fmt: skip
     """The items that both answered, in the reviewer's order.
 
@@ -73,8 +77,6 @@ def pairs(
     if capability is not None:
         rows = rows.filter(pl.col("capability") == capability)
     found = [_pair(row, a.answered, b.answered, reviewer) for row in rows.to_dicts()]
-    if slice_ is not None:
-        found = [pair for pair in found if pair.slices.get(slice_[0]) == slice_[1]]
     apart = {row["example_id"]: abs(row["score"] - row["score_b"]) for row in rows.to_dicts()}
     return sorted(
         found,
@@ -89,8 +91,10 @@ def _pair(row: dict[str, object], a: Answered, b: Answered, reviewer: str) -> Pa
     about = About(
         "review", str(row["example_id"]), None, str(row["task_definition"]), str(row["capability"]), str(row["domain"])
     )
-    sides = [(a, str(row["output"])), (b, str(row["output_b"]))]
-    ids = " ".join(sorted(f"{side.model_id}:{side.variant}" for side in (a, b)))
+    sides = sorted(
+        [(a, str(row["output"])), (b, str(row["output_b"]))], key=lambda side: (side[0].model_id, side[0].variant)
+    )
+    ids = " ".join(f"{side.model_id}:{side.variant}" for side, _ in sides)
     if int(sha256_text(f"side {reviewer} {about.item_id} {ids}")[:8], 16) % 2:
         sides.reverse()
     (left, left_text), (right, right_text) = sides
@@ -121,23 +125,32 @@ def store_review(
     details: dict[str, object] = {
         "slices": pair.slices, "group_id": pair.group_id, "language": pair.language, "licence": pair.licence,
     }  # fmt: skip
-    why = reason.strip() or None
-    store.add("vote", about=pair.about, answered=pair.left, other=pair.right, outcome=outcome, drawn_by=queue,
-              reviewer_id=reviewer, texts=Texts(reason=why))  # fmt: skip
+    said: dict[str, Any] = {"about": pair.about, "drawn_by": queue, "reviewer_id": reviewer}
+    why = Texts(reason=reason.strip() or None)
+    entries = [new_event("vote", answered=pair.left, other=pair.right, outcome=outcome, texts=why, **said)]
     sides = ((pair.left, pair.left_text), (pair.right, pair.right_text))
     for (answered, output), accept, corrected in zip(sides, accepted, corrections, strict=True):
         if accept is not None:
-            store.add("judgement", about=pair.about, answered=answered, outcome="accept" if accept else "reject",
-                      drawn_by=queue, reviewer_id=reviewer, texts=Texts(reason=why))  # fmt: skip
-        if corrected.strip() and corrected.strip() != output.strip():
-            texts = Texts(input=pair.input, output=output, correction=corrected.strip(), reason=why)
-            store.add("correction", about=pair.about, answered=answered, outcome="corrected", drawn_by=queue,
-                      reviewer_id=reviewer, texts=texts, details=details)  # fmt: skip
+            verdict = "accept" if accept else "reject"
+            entries.append(new_event("judgement", answered=answered, outcome=verdict, texts=why, **said))
+        entries += _correction(pair.input, output, corrected, why, answered=answered, details=details, **said)
+    store.add(*entries)
+
+
+def _correction(asked: str, output: str, corrected: str, why: Texts, **said: Any) -> list[Entry]:
+    """The correction of an answer; none where its text was left as it is."""
+    text = corrected.strip()
+    if not text or text == output.strip():
+        return []
+    return [new_event("correction", outcome="corrected", texts=Texts(asked, output, text, why.reason), **said)]
 
 
 @dataclass(frozen=True)
 class CapturedItem:
-    """One request from use with its answer; `strangeness` is the share of its letter 3-grams that training lacks."""
+    """One request from use with its answer.
+
+    `strangeness` is the share of its letter 3-grams that training lacks; 0 where the queue does not ask.
+    """
 
     event: Event
     input: str
@@ -154,7 +167,7 @@ def captured_items(
     """
     listed = list(events)
     judged = {event.about.request_id for event in listed if event.kind == "judgement" and event.reviewer_id == reviewer}
-    known = Known(train["input"])
+    known = Known(train["input"]) if queue == "drift" else None
     found = []
     for event in listed:
         text = texts.get(event.text_id or "")
@@ -162,12 +175,12 @@ def captured_items(
             continue
         if queue == "random" and event.drawn_by != "random":
             continue
-        strange = known.features(text.input or "")["unseen 3-grams"]
+        strange = known.features(text.input or "")["unseen 3-grams"] if known else 0.0
         found.append(CapturedItem(event, text.input or "", text.output or "", strange))
     return sorted(
         found,
         key=lambda item: (
-            -item.strangeness if queue == "drift" else 0.0,
+            -item.strangeness,
             sha256_text(f"order {reviewer} {item.event.event_id}"),
         ),
     )
@@ -178,12 +191,11 @@ def store_judgement(
     reason: str = "",
 ) -> None:  # fmt: skip
     """Store whether a captured answer is acceptable, and how it should have been."""
-    event, why = item.event, reason.strip() or None
+    event, why = item.event, Texts(reason=reason.strip() or None)
     drawn_by: DrawnBy = queue if event.drawn_by == "random" else "choice"
-    store.add("judgement", about=event.about, answered=event.answered, outcome="accept" if accept else "reject",
-              drawn_by=drawn_by, reviewer_id=reviewer, texts=Texts(reason=why))  # fmt: skip
-    if correction.strip() and correction.strip() != item.output.strip():
-        texts = Texts(input=item.input, output=item.output, correction=correction.strip(), reason=why)
-        store.add("correction", about=event.about, answered=event.answered, outcome="corrected", drawn_by=drawn_by,
-                  reviewer_id=reviewer, user_id=event.user_id, texts=texts,
-                  details={"slices": {}, "language": event.details.get("language")})  # fmt: skip
+    said: dict[str, Any] = {"about": event.about, "answered": event.answered, "drawn_by": drawn_by,
+                            "reviewer_id": reviewer}  # fmt: skip
+    verdict = new_event("judgement", outcome="accept" if accept else "reject", texts=why, **said)
+    details = {"slices": {}, "language": event.details.get("language")}
+    corrected = _correction(item.input, item.output, correction, why, details=details, user_id=event.user_id, **said)
+    store.add(verdict, *corrected)

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from sqlalchemy import Engine, text
 
-from roleshift.databases import migrate, pooled, protect, reporting_database, store_lock
+from roleshift.databases import migrate, pooled, protect, reporting_database, sqlite_path, store_lock
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.events import DRAWN_BY, OUTCOMES, About, Answered, Event, Texts
 from roleshift.project import Project
@@ -53,6 +53,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
+Entry = tuple[Event, dict[str, str]]
+"""An event and the texts that are stored with it."""
+
+
 class FeedbackStore:
     """One open store; safe for threads and for several processes."""
 
@@ -72,44 +76,27 @@ class FeedbackStore:
     @classmethod
     def existing(cls, project: Project) -> Self | None:
         """The project's store; None where its SQLite file is not there yet."""
-        from roleshift.databases import sqlite_path
-
         uri = feedback_uri(project)
         path = sqlite_path(uri)
         return None if path is not None and not path.is_file() else cls(uri)
 
-    def add(
-        self, kind: Any, *, about: About, answered: Answered, outcome: Any, drawn_by: Any = "choice",
-        other: Answered | None = None, reviewer_id: str | None = None, user_id: str | None = None,
-        texts: Texts | None = None, details: dict[str, object] | None = None,
-    ) -> Event:  # fmt: skip
-        """Store an event and its texts in one transaction; raises on an outcome that its kind does not have."""
-        if outcome not in OUTCOMES.get(kind, ()):
-            raise RoleShiftError(f"feedback: {kind!r} has no outcome {outcome!r}; see roleshift.feedback.events")
-        if drawn_by not in DRAWN_BY:
-            raise RoleShiftError(f"feedback: drawn_by {drawn_by!r} is none of {', '.join(DRAWN_BY)}")
-        if (kind == "vote") != (other is not None):
-            raise RoleShiftError("feedback: a vote, and only a vote, names the other answer")
-        content = {key: value for key, value in asdict(texts or Texts()).items() if value is not None}
-        text_id = uuid.uuid4().hex if content else None
-        event = Event(
-            uuid.uuid4().hex, kind, now(), about, answered, other, drawn_by, outcome, reviewer_id, user_id, text_id,
-            details or {},
-        )  # fmt: skip
-        row = _row(event)
-        names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+    def add(self, *entries: Entry) -> list[Event]:
+        """Store events and their texts in one transaction: all of them or none."""
         with reporting_database(WHAT, self.uri), self._engine.begin() as connection:
-            if text_id is not None:
-                connection.execute(
-                    text(
-                        "INSERT INTO roleshift_feedback_texts (text_id, time, user_id, reviewer_id, content) "
-                        "VALUES (:id, :time, :user, :reviewer, :content)"
-                    ),
-                    {"id": text_id, "time": event.time, "user": user_id, "reviewer": reviewer_id,
-                     "content": json.dumps(content, ensure_ascii=False)},
-                )  # fmt: skip
-            connection.execute(text(f"INSERT INTO roleshift_feedback ({names}) VALUES ({values})"), row)  # noqa: S608
-        return event
+            for event, content in entries:
+                if content:
+                    connection.execute(
+                        text(
+                            "INSERT INTO roleshift_feedback_texts (text_id, time, user_id, reviewer_id, content) "
+                            "VALUES (:id, :time, :user, :reviewer, :content)"
+                        ),
+                        {"id": event.text_id, "time": event.time, "user": event.user_id,
+                         "reviewer": event.reviewer_id, "content": json.dumps(content, ensure_ascii=False)},
+                    )  # fmt: skip
+                row = _row(event)
+                names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+                connection.execute(text(f"INSERT INTO roleshift_feedback ({names}) VALUES ({values})"), row)  # noqa: S608
+        return [event for event, _ in entries]
 
     def events(self, kind: str | None = None, request_id: str | None = None) -> list[Event]:
         """Events in the order of time."""
@@ -173,6 +160,26 @@ class FeedbackStore:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def new_event(
+    kind: Any, *, about: About, answered: Answered, outcome: Any, drawn_by: Any = "choice",
+    other: Answered | None = None, reviewer_id: str | None = None, user_id: str | None = None,
+    texts: Texts | None = None, details: dict[str, object] | None = None,
+) -> Entry:  # fmt: skip
+    """An event as `FeedbackStore.add` takes it; raises on an outcome that its kind does not have."""
+    if outcome not in OUTCOMES.get(kind, ()):
+        raise RoleShiftError(f"feedback: {kind!r} has no outcome {outcome!r}; see roleshift.feedback.events")
+    if drawn_by not in DRAWN_BY:
+        raise RoleShiftError(f"feedback: drawn_by {drawn_by!r} is none of {', '.join(DRAWN_BY)}")
+    if (kind == "vote") != (other is not None):
+        raise RoleShiftError("feedback: a vote, and only a vote, names the other answer")
+    content = {key: value for key, value in asdict(texts or Texts()).items() if value is not None}
+    event = Event(
+        uuid.uuid4().hex, kind, now(), about, answered, other, drawn_by, outcome, reviewer_id, user_id,
+        uuid.uuid4().hex if content else None, details or {},
+    )  # fmt: skip
+    return event, content
 
 
 def _row(event: Event) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Job:
     writing: Writing
     emit: Callable[[Piece], None]
     deadline: float  # of time.monotonic()
+    streams: bool  # else one empty piece tells of the first token, and the text comes with the answer
     arrived: float = field(default_factory=time.monotonic)
     sent: int = 0
 
@@ -77,7 +78,15 @@ class Batcher:
         """Whether jobs are taken."""
         return self._thread.is_alive() and not self._closing
 
-    def prepare(self, request: Request, config: GenerationConfig, emit: Callable[[Piece], None], seconds: float) -> Job:
+    def prepare(
+        self,
+        request: Request,
+        config: GenerationConfig,
+        emit: Callable[[Piece], None],
+        *,
+        seconds: float,
+        streams: bool,
+    ) -> Job:
         """A job that is not queued yet; raises where its prompt does not fit."""
         with self._tokenising:
             writing = self.backend.writing(request, config)
@@ -86,7 +95,7 @@ class Batcher:
                 f"the prompt has {writing.length} tokens; with {config.max_new_tokens} for the answer that is more "
                 f"than the {self._capacity} that this server takes"
             )
-        return Job(writing, emit, time.monotonic() + seconds)
+        return Job(writing, emit, time.monotonic() + seconds, streams)
 
     def submit(self, job: Job) -> None:
         """Queue a job; raises QueueFullError or ClosedError where it is not taken."""
@@ -136,6 +145,10 @@ class Batcher:
         writing = job.writing
         if writing.finish_reason is None and time.monotonic() > job.deadline:
             writing.cancelled = True
+            return
+        if not job.streams and writing.finish_reason is None:
+            if len(writing.tokens) == 1:
+                job.emit(Piece(""))
             return
         text = writing.certain_text()
         piece, job.sent = text[job.sent :], max(job.sent, len(text))

@@ -5,10 +5,11 @@ import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.events import CAPTURED, About, Answered, Event, Texts
-from roleshift.feedback.store import FeedbackStore
+from roleshift.feedback.store import FeedbackStore, new_event
 from roleshift.generation import Answer
 from roleshift.serving.settings import CaptureParams
 from roleshift.tasks import TaskDefinition
@@ -71,20 +72,36 @@ class Capture:
         drawn = random.random() < self._params.share  # noqa: S311
         # Without capture no text is held, not even in memory.
         found = Exchange(
-            request_id, answered, task, user_id, self._redact(text) if drawn else "",
-            self._redact(answer.output) if drawn else "", drawn,
-        )  # fmt: skip
+            request_id,
+            answered,
+            task,
+            user_id,
+            self._redact(text) if drawn else "",
+            self._redact(answer.output) if drawn else "",
+            drawn,
+        )
         with self._lock:
             self._recent[request_id] = found
             while len(self._recent) > REMEMBERED:
                 self._recent.popitem(last=False)
         if drawn:
             self._store.add(
-                "capture", about=_about(request_id, task), answered=answered, outcome="captured", drawn_by="random",
-                user_id=user_id, texts=Texts(input=found.input, output=found.output),
-                details={"prompt_tokens": answer.prompt_tokens, "output_tokens": answer.output_tokens,
-                         "finish_reason": answer.finish_reason, "language": task.language if task else None},
-            )  # fmt: skip
+                new_event(
+                    "capture",
+                    about=_about(request_id, task),
+                    answered=answered,
+                    outcome="captured",
+                    drawn_by="random",
+                    user_id=user_id,
+                    texts=Texts(input=found.input, output=found.output),
+                    details={
+                        "prompt_tokens": answer.prompt_tokens,
+                        "output_tokens": answer.output_tokens,
+                        "finish_reason": answer.finish_reason,
+                        "language": task.language if task else None,
+                    },
+                )
+            )
 
     def feedback(
         self, request_id: str, *, accepted: bool | None, correction: str | None, reason: str | None,
@@ -97,17 +114,17 @@ class Capture:
         about, answered, texts, language = self._of(request_id)
         who = user_id or "user"
         why = self._redact(reason) if reason else None
-        kinds = []
+        said: dict[str, Any] = {"about": about, "answered": answered, "drawn_by": "choice", "reviewer_id": who,
+                                "user_id": user_id}  # fmt: skip
+        entries = []
         if accepted is not None:
-            self._store.add("judgement", about=about, answered=answered, outcome="accept" if accepted else "reject",
-                            drawn_by="choice", reviewer_id=who, user_id=user_id, texts=Texts(reason=why))  # fmt: skip
-            kinds.append("judgement")
+            outcome = "accept" if accepted else "reject"
+            entries.append(new_event("judgement", outcome=outcome, texts=Texts(reason=why), **said))
         if correction:
-            self._store.add("correction", about=about, answered=answered, outcome="corrected", drawn_by="choice",
-                            reviewer_id=who, user_id=user_id, details={"language": language, "slices": {}},
-                            texts=Texts(texts.input, texts.output, self._redact(correction), why))  # fmt: skip
-            kinds.append("correction")
-        return kinds
+            corrected = Texts(texts.input, texts.output, self._redact(correction), why)
+            details: dict[str, object] = {"language": language, "slices": {}}
+            entries.append(new_event("correction", outcome="corrected", texts=corrected, details=details, **said))
+        return [event.kind for event in self._store.add(*entries)]
 
     def expire(self) -> int:
         """Delete captured texts beyond their retention time; their number."""

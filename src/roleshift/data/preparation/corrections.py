@@ -12,12 +12,12 @@ from roleshift.data.preparation.drafts import Draft
 from roleshift.data.preparation.duplicates import normalised_text
 from roleshift.data.preparation.rows import Identity, Rejection, Row, clean_draft, reject
 from roleshift.data.preparation.tables import parse_answer
+from roleshift.data.sources.local import CORRECTIONS, DELETED
 from roleshift.errors import RoleShiftError
 from roleshift.files import read_json, sha256_text
 from roleshift.params import Params
 
 CORPUS = "corrections"
-FILE, DELETED = "corrections.jsonl", "deleted.json"
 TEXTS = ("event_id", "text_id", "task_definition", "input")
 
 
@@ -34,7 +34,7 @@ def read_corrections(params: Params, raw: Path) -> tuple[list[Row], list[Rejecti
     deleted = set(read_json(folder / DELETED))
     merged: dict[Identity, Row] = {}
     rejected: list[Rejection] = []
-    records = _records(folder / FILE)
+    records = _records(folder / CORRECTIONS)
     for origin, record in sorted(records, key=lambda each: str(each[1].get("time")), reverse=True):
         task = tasks.get(record["task_definition"])
         problem = "text_deleted" if record["text_id"] in deleted else None
