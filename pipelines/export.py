@@ -5,6 +5,7 @@ Where the exporter does not know the architecture, the merged torch model is the
 
 from roleshift.contracts import EXAMPLES, read_table
 from roleshift.export import model_id_of
+from roleshift.export.parity import parity_text
 from roleshift.export.variants import export_variants, write_metrics
 from roleshift.stage import Stage, run_stage
 from roleshift.training.base import base_folder, base_id
@@ -26,7 +27,8 @@ def export(stage: Stage) -> None:
     )
     write_metrics(exported, stage.out / "metrics/export.json", stage.out / "metrics/timings/export.json")
     for name, variant in exported.metrics["variants"].items():
-        print(f"{name}: {variant['bytes'] / 1e6:.0f} MB")
+        parity = f"; {parity_text(variant['parity'])}" if "parity" in variant else ""
+        print(f"{name}: {variant['bytes'] / 1e6:.0f} MB{parity}")
     if not exported.metrics["supported"]:
         print(f"no ONNX export: {exported.metrics['reason']}; the merged torch model ships")
 

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from roleshift.errors import RoleShiftError
+from roleshift.evaluation.statistics import MINIMUM_GROUPS, groups_to_certify, smallest_margin
 from roleshift.section import Section, Share
 from roleshift.serving.settings import ServingParams
 from roleshift.tasks import TaskDefinition, catalogue_tasks, parse_tasks
@@ -220,8 +221,28 @@ class SelectParams(Section):
     """Which variant ships."""
 
     margin: float = Field(gt=0, lt=1)
+    likelihood_margin: float = Field(gt=0)
     confidence: float = Field(gt=0.5, lt=1)
     ship: str | None = None
+
+    def impossible_with(self, groups: int) -> str | None:
+        """Why no outcome of so many independent validation items lets any variant but the reference ship.
+
+        That is so below MINIMUM_GROUPS, where no bound is given, and where the margin does not exceed
+        `smallest_margin`, which caps every bound: see there for why it holds whatever the answers are.
+        None where it can be certified, and where `ship` names a variant, so that nothing has to be.
+        """
+        least = smallest_margin(groups, self.confidence)
+        if self.ship is not None or (groups >= MINIMUM_GROUPS and self.margin > least):
+            return None
+        needed = max(MINIMUM_GROUPS, groups_to_certify(self.margin, self.confidence))
+        some = groups >= MINIMUM_GROUPS
+        return (
+            f"select.margin: {self.margin:g} can never be certified with {groups} independent validation items "
+            f"({f'at best {least:.3f} can' if some else 'so few give no bound at all'}); "
+            f"{f'choose a margin above {least:.3f}, or' if some else 'choose'} at least {needed} items over all "
+            "capabilities (prepare.sizes.validation), or name the variant that ships in select.ship"
+        )
 
 
 class GenerationParams(Section):
@@ -317,6 +338,15 @@ class Params(Section):
             raise ValueError(
                 f"select.ship: {self.select.ship!r} is not in export.variants ({', '.join(self.export.variants)})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _margin_can_be_certified(self) -> Self:
+        """Before anything is trained: not even the most validation items that there can be may suffice."""
+        capabilities = {task.capability for task in self.task_definitions().values()}
+        problem = self.select.impossible_with(self.prepare.sizes.validation * len(capabilities))
+        if problem is not None and len(self.export.variants) > 1:
+            raise ValueError(problem)
         return self
 
     def task_definitions(self) -> dict[str, TaskDefinition]:

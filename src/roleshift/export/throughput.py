@@ -47,3 +47,8 @@ def speedup(candidate: Sequence[float], reference: Sequence[float], confidence: 
     error = logs.std(ddof=1) / np.sqrt(len(logs))
     low = logs.mean() - t.ppf(confidence, len(logs) - 1) * error
     return Speedup(float(np.exp(logs.mean())), float(np.exp(low)))
+
+
+def is_faster(a: Sequence[float], b: Sequence[float], confidence: float) -> bool:
+    """Whether a's throughput is above b's by more than the noise of the rounds."""
+    return speedup(a, b, confidence).low > 1

@@ -13,9 +13,17 @@ import polars as pl
 from roleshift.errors import RoleShiftError
 from roleshift.export.building import UnsupportedArchitectureError, build_variant, keep_torch
 from roleshift.export.merging import merge_adapter
-from roleshift.export.parity import Parity, compare, forced_answers, parity_examples, torch_logits
+from roleshift.export.parity import (
+    Parity,
+    check_parity,
+    forced_answers,
+    open_onnx,
+    parity_examples,
+    parity_figures,
+    torch_expected,
+)
 from roleshift.files import link_or_copy, write_json
-from roleshift.generation.opening import MANIFEST, check_files, open_backend, read_manifest
+from roleshift.generation.opening import MANIFEST, check_files, read_manifest
 from roleshift.params import ExportParams
 from roleshift.tasks import TaskDefinition
 
@@ -93,24 +101,21 @@ def _parity(
     from roleshift.training.base import load_tokenizer
 
     reference = read_manifest(built / REFERENCE) or {}
-    forced = forced_answers(
-        parity_examples(validation, params.parity_prompts), tasks, load_tokenizer(merged), reference["context_tokens"]
-    )
-    expected = torch_logits(merged, forced)
+    tokenizer, context = load_tokenizer(merged), int(reference["context_tokens"])
+    forced = forced_answers(parity_examples(validation, params.parity_prompts), tasks, tokenizer, context)
+    expected = torch_expected(merged, forced, tokenizer.eos_token_id, context)
+    capabilities = {answer.example_id: answer.capability for answer in forced}
     found = {}
     for name in names:
-        from roleshift.generation.onnx_backend import OnnxBackend
-
-        backend = open_backend(built / name, provider="auto")
-        if not isinstance(backend, OnnxBackend):
-            raise RoleShiftError(f"{built / name}: not an ONNX variant; remove {built} and run export again")
-        logits = [backend.forced_logits(answer.prompt_ids, answer.answer_ids) for answer in forced]
+        backend = open_onnx(built / name, provider="auto")
+        found[name] = check_parity(backend, forced, expected)
         backend.close()
-        found[name] = compare(forced, expected, logits)
         if name == REFERENCE and not found[name].largest <= params.parity_tolerance:
+            example = found[name].example_id
             raise RoleShiftError(
                 f"{REFERENCE}: logits differ from torch by {found[name].largest:.4g} at the prompt of example "
-                f"{found[name].example_id}; export.parity_tolerance is {params.parity_tolerance:g}"
+                f"{example} ({capabilities[example]}, validation split); export.parity_tolerance is "
+                f"{params.parity_tolerance:g}"
             )
     return found
 
@@ -134,12 +139,7 @@ def _describe(folder: Path, parity: Parity | None) -> dict[str, Any]:
         "bytes": sum(entry["bytes"] for entry in manifest["files"].values()),
     }
     if parity is not None:
-        # Six significant digits: the last bits of a logit depend on the processor.
-        described["parity"] = {
-            "largest_logit_difference": float(f"{parity.largest:.6g}"),
-            "top1_agreement": float(f"{parity.agreement:.6g}"),
-            "positions": parity.positions,
-        }
+        described["parity"] = parity_figures(parity)
     return described
 
 

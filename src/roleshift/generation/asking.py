@@ -47,6 +47,7 @@ def ask(
     shots: int = 0,
     shot_examples: pl.DataFrame | None = None,
     perturbation: str = "none",
+    decoded_together: int | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Every example's answer as ITEMS and TIMINGS, in the examples' order.
 
@@ -54,7 +55,12 @@ def ask(
     `shots` worked examples per task are drawn from `shot_examples` by `config.seed`, the same for
     every example of a task. `open_backend` is called only if the store lacks an answer; the backend
     is closed afterwards. Timings of stored answers are those of when they were generated.
+    `decoded_together` makes the backend's batch size a part of the settings' hash: for who asks
+    whether it changes an answer, and so must not be given one that was decoded in another company.
     """
+    settings_hash = config.settings_hash
+    if decoded_together is not None:
+        settings_hash = hash_json({"settings": settings_hash, "decoded_together": decoded_together})
     prompted = _prompts(
         examples,
         tasks,
@@ -68,6 +74,7 @@ def ask(
         artifact_id=artifact_id,
         open_backend=open_backend,
         config=config,
+        settings_hash=settings_hash,
         store=store,
         what=f"{variant} {split}",
     )
@@ -78,7 +85,7 @@ def ask(
             key=key,
             split=split,
             artifact_id=artifact_id,
-            settings_hash=config.settings_hash,
+            settings_hash=settings_hash,
             answer=answers[p.prompt_hash],
         )
         for p in prompted
@@ -217,11 +224,12 @@ def _answers(
     artifact_id: str,
     open_backend: Callable[[], Backend],
     config: GenerationConfig,
+    settings_hash: str,
     store: AnswerStore,
     what: str,
 ) -> dict[str, Answer]:
     prompts = {p.prompt_hash: p.prompt for p in prompted}
-    found = store.answers(artifact_id, config.settings_hash, prompts)
+    found = store.answers(artifact_id, settings_hash, prompts)
     missing = [Request(prompt_hash, prompt) for prompt_hash, prompt in prompts.items() if prompt_hash not in found]
     if not missing:
         return found
@@ -235,7 +243,7 @@ def _answers(
         with tqdm(desc=what, total=len(prompts), initial=len(found), unit="answer", disable=None) as progress:
 
             def on_answer(answer: Answer) -> None:
-                store.keep(artifact_id, config.settings_hash, answer)
+                store.keep(artifact_id, settings_hash, answer)
                 progress.update()
 
             generated = backend.generate(missing, config, on_answer)

@@ -12,7 +12,12 @@ from roleshift.evaluation.statistics.paired import (
     approximate_randomisation,
     paired_bootstrap,
 )
-from roleshift.evaluation.statistics.power import detectable_difference, needed_groups
+from roleshift.evaluation.statistics.power import (
+    detectable_difference,
+    groups_to_certify,
+    needed_groups,
+    smallest_margin,
+)
 from roleshift.evaluation.statistics.resampling import MINIMUM_GROUPS, VERIFIED_GROUPS
 
 __all__ = [
@@ -24,8 +29,10 @@ __all__ = [
     "bootstrap_interval",
     "clopper_pearson",
     "detectable_difference",
+    "groups_to_certify",
     "holm",
     "needed_groups",
     "non_inferior",
     "paired_bootstrap",
+    "smallest_margin",
 ]
