@@ -196,7 +196,10 @@ def test_the_shown_commands_of_dvc_work(first_run: tuple[Path, str]) -> None:
     assert "evaluate.json" in dvc(checkout, "metrics", "show", "metrics/evaluate.json")
     assert "index.html" in dvc(checkout, "plots", "show")
     page = (checkout / "dvc_plots/index.html").read_text()
-    assert all(title in page for title in ("scores with intervals", "differences by item", "learning curve"))
+    assert all(
+        title in page
+        for title in ("scores with intervals", "differences by item", "learning curve", "variants, quality by speed")
+    )
 
 
 @pytest.mark.slow

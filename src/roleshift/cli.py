@@ -109,15 +109,44 @@ def tracking_uri() -> None:
 def clean(
     downloads: Annotated[bool, typer.Option(help="Downloads and converted base models too.")] = False,
     generations: Annotated[bool, typer.Option(help="Generated answers too.")] = False,
+    artifacts: Annotated[
+        bool, typer.Option(help="Instead: variants, checkpoints and weights that no version, alias or run needs.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --artifacts: remove without asking.")] = False,
 ) -> None:
     """Remove what no run needs: unfinished stage folders and leftovers of killed writes."""
-    from roleshift.housekeeping import clean as remove
+    from roleshift import housekeeping
 
     project = Project.discover()
-    removed = remove(project, downloads=downloads, generations=generations)
+    if artifacts:
+        if downloads or generations:
+            raise RoleShiftError("--artifacts goes without --downloads and --generations")
+        _clean_artifacts(project, yes)
+        return
+    removed = housekeeping.clean(project, downloads=downloads, generations=generations)
     for entry in removed:
         print(f"{entry.size / 1e6:10.1f} MB  {entry.path.relative_to(project.home)}")
     print(f"{sum(entry.size for entry in removed) / 1e6:10.1f} MB  removed")
+
+
+def _clean_artifacts(project: Project, yes: bool) -> None:
+    from roleshift import housekeeping
+
+    found = housekeeping.unneeded_artifacts(project)
+    for entry in found:
+        print(f"{entry.size / 1e6:10.1f} MB  {entry.label}: {entry.reason}")
+    if not found:
+        print("nothing to remove: a version, an alias or a run needs everything that is here")
+        return
+    print(f"{sum(entry.size for entry in found) / 1e6:10.1f} MB  in all")
+    if not yes and not typer.confirm("Remove them?"):
+        print("nothing removed")
+        return
+    removed = housekeeping.remove_artifacts(found)
+    print(f"{sum(entry.size for entry in removed) / 1e6:10.1f} MB  removed")
+    for entry in found:
+        if entry not in removed:
+            print(f"kept, since it came into use: {entry.label}")
 
 
 @app.command("publish-run")

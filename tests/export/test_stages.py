@@ -112,6 +112,6 @@ def test_a_margin_that_the_items_at_hand_can_never_certify_is_an_error(
     few = default_only.head(12)
     root = project(tmp_path / "project", tiny_llama, make_adapter(tiny_llama), few)
     run(root, "export")
-    with pytest.raises(RoleShiftError, match=rf"params\.yaml: select\.margin: 0\.9 .* 12 independent"):
+    with pytest.raises(RoleShiftError, match=r"params\.yaml: select\.margin: 0\.9 .* 12 independent"):
         run(root, "select")
     assert not (root / "metrics/selection.json").exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from roleshift.registry.drawings import draw_plots, scores_figure
+from roleshift.registry.drawings import draw_plots, pareto_figure, scores_figure
 
 SCORES = [
     {"capability": "classify", "metric": "accuracy", "system": "base", "value": 0.2, "low": 0.1, "high": 0.35},
@@ -54,3 +54,27 @@ def test_every_plot_file_that_is_there_is_drawn(tmp_path: Path):
     picture = tmp_path / "curve.svg"
     drawn["plots/finetune/learning_curve.svg"].savefig(picture)
     assert "<svg" in picture.read_text()
+
+
+VARIANTS = [
+    {"name": "onnx-fp32", "quality": 0.31, "tokens_per_second": 900.0, "peak_memory_bytes": 9e8, "bytes": 5.4e8,
+     "on_front": False},
+    {"name": "onnx-int8", "quality": 0.32, "tokens_per_second": 1200.0, "peak_memory_bytes": 7e8, "bytes": 2.7e8,
+     "on_front": True},
+]  # fmt: skip
+
+
+def test_trade_offs_of_the_variants_are_drawn_from_what_select_measured(tmp_path: Path):
+    panels = pareto_figure(VARIANTS).axes
+    shown = [[(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines] for axes in panels]
+    assert shown[0] == [(900, pytest.approx(31)), (1200, pytest.approx(32))]
+    assert [x for x, _ in shown[1]] == pytest.approx([0.9, 0.7])
+    assert [x for x, _ in shown[2]] == pytest.approx([540, 270])
+    labels = [text.get_text() for text in panels[0].get_legend().get_texts()]
+    assert labels == ["onnx-fp32 (off the front)", "onnx-int8"]
+    path = tmp_path / "metrics/timings/select.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"variants": []}))
+    assert draw_plots(tmp_path) == {}
+    path.write_text(json.dumps({"variants": VARIANTS}))
+    assert set(draw_plots(tmp_path)) == {"plots/select/pareto.svg"}

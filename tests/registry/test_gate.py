@@ -45,12 +45,25 @@ def give_evidence(root: Path, params: Params, *, base: float, tuned: float, weig
 def gate_of(
     tracking: Tracking, root: Path, params: Params, registering: Callable[..., Registered]
 ) -> Callable[..., Verdict]:
-    def run(waived: dict[str, str] | None = None, votes: Sequence[Event] = (), **evidence: float) -> Verdict:
+    def run(
+        waived: dict[str, str] | None = None,
+        votes: Sequence[Event] = (),
+        evaluated: dict[str, object] | None = None,
+        selection: dict[str, str] | None = None,
+        timed: list[dict[str, object]] | None = None,
+        **evidence: float,
+    ) -> Verdict:
         weights = f"model-{evidence['tuned']}"
         make_project(root, weights=weights)
         give_evidence(root, params, weights=weights, **evidence)
         write_json(root / "metrics/export.json", {"parity_tolerance": 0.02, "variants": {
             "onnx-fp32": {"parity": {"largest_logit_difference": 0.001}}}})  # fmt: skip
+        if evaluated is not None:
+            write_json(root / "metrics/evaluate.json", {"capabilities": evaluated})
+        if selection is not None:
+            write_json(root / "metrics/selection.json", selection)
+        if timed is not None:
+            write_json(root / "metrics/timings/select.json", {"variants": timed})
         return run_gate(tracking, params, registering().tuned, votes=votes, waived=waived)
 
     return run
@@ -110,6 +123,42 @@ def test_the_champion_itself_is_judged_against_the_baseline(gate_of, tracking, p
     tracking.client.set_registered_model_alias("roleshift", "champion", "2")
     verdict = run_gate(tracking, params, resolve(tracking, "roleshift", "2"), votes=())
     assert (verdict.against, states(verdict)["better"]) == (1, "pass")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "state", "text"),
+    [
+        ({"classify": "not worse than the margin", "headline": "undecided"}, "pass", "confirmed: onnx-int8 is worse"),
+        ({"classify": "worse", "headline": "undecided"}, "fail", "contradicted: onnx-int8 is worse than fp32 on class"),
+        ({}, "not applicable", "onnx-int8 was not compared"),
+    ],
+)
+def test_test_items_confirm_or_contradict_the_choice_and_an_override_is_named(
+    gate_of: Callable[..., Verdict], verdicts: dict[str, str], state: str, text: str
+) -> None:
+    parts = {
+        name: {"differences": {"shipped-reference": {"primary": {
+            "difference": -0.1, "low": -0.2, "high": -0.01, "verdict": verdict}}}}
+        for name, verdict in verdicts.items()
+    }  # fmt: skip
+    chosen = {"shipped": "onnx-int8", "by_rule": "onnx-fp32", "override": "onnx-int8"}
+    verdict = gate_of(base=0.2, tuned=0.8, evaluated=parts, selection=chosen)
+    rule = next(rule for rule in verdict.rules if rule.name == "precision on test")
+    assert (rule.state, text in rule.figure) == (state, True)
+    assert rule.figure.endswith("select.ship names it, the rule chose onnx-fp32")
+
+
+def test_a_budget_of_throughput_is_held_against_the_measured_one(
+    gate_of: Callable[..., Verdict], tracking: Tracking, params: Params
+) -> None:
+    row = {"quality": 0.3, "peak_memory_bytes": 1, "bytes": 1, "on_front": True}
+    rates = {"onnx-fp32": 900.0, "onnx-int8": 1200.0}
+    timed = [{"name": name, "tokens_per_second": rate, **row} for name, rate in rates.items()]
+    gate_of(base=0.2, tuned=0.8, timed=timed)
+    version = resolve(tracking, "roleshift", "2")
+    for least, state in ((1000, "pass"), (1300, "fail")):
+        budget = params.model_copy(update={"gate": params.gate.model_copy(update={"tokens_per_second": least})})
+        assert states(run_gate(tracking, budget, version, votes=()))["throughput"] == state
 
 
 def blind_votes(model: str, wins: int, losses: int) -> list[Event]:

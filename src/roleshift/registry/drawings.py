@@ -25,6 +25,10 @@ def draw_plots(root: Path) -> dict[str, Figure]:
     ):
         if (root / name).is_file():
             drawn[str(Path(name).with_suffix(".svg"))] = draw(read_json(root / name))
+    measured = root / "metrics/timings/select.json"
+    variants = read_json(measured).get("variants") if measured.is_file() else None
+    if variants:
+        drawn["plots/select/pareto.svg"] = pareto_figure(variants)
     return drawn
 
 
@@ -85,6 +89,34 @@ def learning_curve_figure(rows: Rows) -> Figure:
         )  # fmt: skip
     _label(axes, "Learning curve", "optimiser step", "loss, nats per token")
     axes.legend()
+    return figure
+
+
+def pareto_figure(rows: Rows) -> Figure:
+    """Each variant's quality against its speed, memory and size; filled where nothing beats it in all four."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    panels = figure.subplots(1, 3, sharey=True)
+    for axes, (name, unit, label) in zip(
+        panels,
+        (
+            ("tokens_per_second", 1.0, "tokens per second"),
+            ("peak_memory_bytes", 1e9, "peak memory, GB"),
+            ("bytes", 1e6, "size, MB"),
+        ),
+        strict=True,
+    ):
+        for index, row in enumerate(rows):
+            colour = COLOURS[index % len(COLOURS)]
+            axes.plot(
+                [row[name] / unit], [100 * row["quality"]], marker=MARKERS[index % len(MARKERS)], color=colour,
+                markerfacecolor=colour if row["on_front"] else "white", markersize=9, linestyle="none",
+                label=f"{row['name']}{'' if row['on_front'] else ' (off the front)'}",
+            )  # fmt: skip
+        _label(axes, "", label, "")
+        axes.set_xlim(left=0, right=1.15 * max(row[name] for row in rows) / unit)
+    panels[0].set_ylabel("mean score over capabilities, times 100")
+    panels[0].legend(fontsize="small", loc="best")
+    figure.suptitle("Variants on validation items", fontsize="medium")
     return figure
 
 

@@ -186,14 +186,12 @@ def _measured(tracking: Tracking, params: Params, version: Version, folder: Path
            if entry["high"] is not None and entry["high"] < -gate.robustness_drop]  # fmt: skip
     shipped = {name: _primary(part, "shipped-reference") for name, part in evaluated.items()}
     known = {name: entry for name, entry in shipped.items() if entry is not None}
-    contradicted = [f"{name} {_figure(entry)}" for name, entry in known.items() if entry["verdict"] == "worse"]
     leaks = {name: part["leaks"]["either"] / part["items"] for name, part in evaluated.items() if part.get("leaks")}
     return [
         _rule("robustness", not far, f"a drop of more than {100 * gate.robustness_drop:g} points is established for "
               f"{'; '.join(far) or 'no capability'}") if drops else _unknown("robustness"),
         _parity(exported),
-        _rule("precision on test", not contradicted, "the shipped variant is worse than fp32 on "
-              f"{'; '.join(contradicted) or 'no capability'}") if known else _unknown("precision on test"),
+        _precision(known, read_json(target / "metrics/selection.json")),
         _leaks(leaks, gate.leak_share),
         _throughput(target / "metrics/timings/select.json", version.variant, gate.tokens_per_second),
     ]  # fmt: skip
@@ -202,6 +200,20 @@ def _measured(tracking: Tracking, params: Params, version: Version, folder: Path
 def _primary(part: Mapping[str, Any], pair: str) -> Mapping[str, Any] | None:
     found = part.get("differences", {}).get(pair, {}).get("primary")
     return found if isinstance(found, Mapping) else None
+
+
+def _precision(against_fp32: Mapping[str, Mapping[str, Any]], selection: Mapping[str, Any]) -> Rule:
+    """Whether the test items confirm what `select` decided on validation items."""
+    name, shipped = "precision on test", selection["shipped"]
+    override = ""
+    if selection.get("override") is not None and selection.get("by_rule") != shipped:
+        override = f"; select.ship names it, the rule chose {selection.get('by_rule')}"
+    if not against_fp32:
+        return Rule(name, "not applicable", f"{shipped} was not compared with another precision{override}")
+    worse = [f"{part} {_figure(entry)}" for part, entry in against_fp32.items() if entry["verdict"] == "worse"]
+    if worse:
+        return Rule(name, "fail", f"contradicted: {shipped} is worse than fp32 on {'; '.join(worse)}{override}")
+    return Rule(name, "pass", f"confirmed: {shipped} is worse than fp32 on no capability{override}")
 
 
 def _parity(exported: Mapping[str, Any]) -> Rule:
@@ -225,11 +237,11 @@ def _leaks(shares: Mapping[str, float], allowed: float) -> Rule:
 def _throughput(path: Path, variant: str, least: float | None) -> Rule:
     if least is None:
         return Rule("throughput", "not applicable", "no budget is set (gate.tokens_per_second)")
-    rates = read_json(path).get(variant, {}).get("tokens_per_second") if path.is_file() else None
-    if not rates:
+    rows = read_json(path).get("variants", []) if path.is_file() else []
+    rate = next((row["tokens_per_second"] for row in rows if row["name"] == variant), None)
+    if rate is None:
         return _unknown("throughput")
-    middle = sorted(rates)[len(rates) // 2]
-    return _rule("throughput", middle >= least, f"{middle:.0f} tokens/s, at least {least:g}")
+    return _rule("throughput", rate >= least, f"{rate:.0f} tokens/s, at least {least:g}")
 
 
 def _unknown(name: str) -> Rule:

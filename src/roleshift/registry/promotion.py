@@ -203,6 +203,19 @@ def _last_change(entries: list[Entry]) -> Entry:
     return [entry for entry in entries if entry.kind in CHAMPION_KINDS][-1]
 
 
+def needed_for_rollback(entries: list[Entry]) -> set[int]:
+    """The champion by the log, and every earlier one that a chain of rollbacks could still reach."""
+    retired = _retired(entries)
+    found = {number for number in _predecessors(entries) if number not in retired}
+    champion = audited_champion(entries)
+    return found | ({champion} if champion is not None else set())
+
+
+def retired_versions(entries: list[Entry]) -> set[int]:
+    """The versions that were taken out of use."""
+    return {number for number in _retired(entries) if number is not None}
+
+
 def _predecessors(entries: list[Entry]) -> list[int]:
     """Versions that were champion before the present one, the last one first; those rolled away from are left out."""
     stack: list[int] = []

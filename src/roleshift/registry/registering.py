@@ -125,19 +125,20 @@ def is_uploaded(tracking: Tracking, logged: LoggedModel, candidate: Candidate) -
     """Whether every artifact is in the store with its size (a hash would mean to download it)."""
     if str(logged.status) != "READY":
         return False
-    sizes = _stored_sizes(tracking, logged.model_id, None)
+    sizes = stored_sizes(tracking, logged.model_id, None)
     expected = {f"artifacts/{name}": entry["bytes"] for name, entry in candidate.files.items()}
     needed = ("MLmodel", "artifacts/manifest.json", "python_env.yaml", "requirements.txt")
     return all(sizes.get(name) == size for name, size in expected.items()) and all(name in sizes for name in needed)
 
 
-def _stored_sizes(tracking: Tracking, logged_model_id: str, path: str | None) -> dict[str, int]:
+def stored_sizes(tracking: Tracking, logged_model_id: str, path: str | None) -> dict[str, int]:
+    """Bytes of every file of a logged model by its path, below `path` where one is given; `code/` is left out."""
     sizes: dict[str, int] = {}
     for entry in tracking.client.list_logged_model_artifacts(logged_model_id, path):
         if not entry.is_dir:
             sizes[entry.path] = int(entry.file_size or 0)
         elif entry.path != "code":
-            sizes |= _stored_sizes(tracking, logged_model_id, entry.path)
+            sizes |= stored_sizes(tracking, logged_model_id, entry.path)
     return sizes
 
 
