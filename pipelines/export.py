@@ -20,6 +20,7 @@ def export(stage: Stage) -> None:
         adapter_folder=adapter,
         model_id=model_id_of(base_id(raw_base), adapter),
         params=stage.params.export,
+        seed=stage.params.seed,
         validation=read_table(stage.root / "data/examples/validation.parquet", EXAMPLES),
         tasks=stage.params.task_definitions(),
         work=stage.work,

@@ -193,12 +193,39 @@ class TrainParams(Section):
 
 
 class VariantParams(Section):
-    """One exported precision variant."""
+    """One exported precision variant.
+
+    Attributes:
+        prefill: same: prompts pass the graph that decodes; dynamic: a second graph with quantised
+            activations, which is several times as fast.
+        rotate: residual stream and value heads are rotated by random orthogonal matrices.
+        smooth: exponent by which the range of the down projections' inputs moves into their
+            weights; null: not at all.
+        exclude_nodes: matrix products that stay in float, by their node names; `*` is every layer.
+    """
 
     precision: Literal["fp32", "int8", "int4", "fp16", "bf16"]
     block_size: Literal[16, 32, 64, 128, 256] = 32
     algorithm: Literal["default", "rtn", "k_quant", "k_quant_mixed"] = "default"
     accuracy_level: Literal[0, 1, 2, 3, 4] = 4
+    prefill: Literal["same", "dynamic"] = "same"
+    rotate: bool = False
+    smooth: float | None = Field(ge=0, le=1, default=None)
+    exclude_nodes: list[str] = []
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the weights are rewritten before they are quantised."""
+        return self.rotate or self.smooth is not None
+
+    @model_validator(mode="after")
+    def _fits_the_precision(self) -> Self:
+        quantised = self.precision in ("int8", "int4")
+        if not quantised and (self.prefill == "dynamic" or self.exclude_nodes or self.rewritten):
+            raise ValueError("prefill: dynamic, rotate, smooth and exclude_nodes are for int8 and int4")
+        if self.prefill == "dynamic" and self.algorithm != "default":
+            raise ValueError(f"prefill: dynamic knows algorithm default only, not {self.algorithm}")
+        return self
 
 
 class ExportParams(Section):

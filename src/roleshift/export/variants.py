@@ -5,13 +5,15 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from roleshift.errors import RoleShiftError
-from roleshift.export.building import UnsupportedArchitectureError, build_variant, keep_torch
+from roleshift.export.building import UnsupportedArchitectureError, architecture, build_variant, keep_torch
+from roleshift.export.calibration import calibration_of
 from roleshift.export.merging import merge_adapter
 from roleshift.export.parity import (
     Parity,
@@ -26,6 +28,7 @@ from roleshift.files import link_or_copy, write_json
 from roleshift.generation.opening import MANIFEST, check_files, read_manifest
 from roleshift.params import ExportParams
 from roleshift.tasks import TaskDefinition
+from roleshift.training.base import load_tokenizer
 
 REFERENCE = "onnx-fp32"
 FALLBACK = "torch-merged"
@@ -45,6 +48,7 @@ def export_variants(
     adapter_folder: Path,
     model_id: str,
     params: ExportParams,
+    seed: int,
     validation: pl.DataFrame,
     tasks: Mapping[str, TaskDefinition],
     work: Path,
@@ -60,13 +64,23 @@ def export_variants(
     if not merged.is_dir():
         seconds["merge"] = _timed(lambda: merge_adapter(base_folder, adapter_folder, merged))
     built = work / "variants"
+    calibration = calibration_of(validation, tasks, load_tokenizer(merged), architecture(merged)["context_tokens"])
     reason = None
     try:
         for name, variant in params.variants.items():
             if not _complete(built / name):
-                seconds[f"build {name}"] = _timed(
-                    lambda name=name, variant=variant: build_variant(merged, name, variant, model_id, built / name)
+                build = partial(
+                    build_variant,
+                    merged,
+                    name,
+                    variant,
+                    model_id,
+                    built / name,
+                    calibration=calibration,
+                    seed=seed,
+                    tolerance=params.parity_tolerance,
                 )
+                seconds[f"build {name}"] = _timed(build)
         names = list(params.variants)
         start = time.perf_counter()
         parity = _parity(merged=merged, built=built, names=names, params=params, validation=validation, tasks=tasks)
@@ -98,8 +112,6 @@ def _parity(
     validation: pl.DataFrame,
     tasks: Mapping[str, TaskDefinition],
 ) -> dict[str, Parity]:
-    from roleshift.training.base import load_tokenizer
-
     reference = read_manifest(built / REFERENCE) or {}
     tokenizer, context = load_tokenizer(merged), int(reference["context_tokens"])
     forced = forced_answers(parity_examples(validation, params.parity_prompts), tasks, tokenizer, context)

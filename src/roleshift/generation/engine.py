@@ -5,6 +5,9 @@ all rows decode together; a finished row is free for the next prompt. Inputs and
 cache are bound to the same memory, so that a step writes its keys and values in place. The graphs
 are those of onnxruntime-genai's model builder: GroupQueryAttention reads each row's length from
 the attention mask, so rows of different lengths need no padding on the left.
+
+A variant has one graph, or two of the same weights: one for prompts, whose activations are
+quantised as well, and one for what follows them.
 """
 
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from roleshift.errors import RoleShiftError
 from roleshift.files import read_json
+from roleshift.generation.prefixes import Prefixes
 
 LOAD_ERRORS = (
     ort_errors.Fail,
@@ -179,14 +183,26 @@ class Buffers:
         for array in self._arrays:
             array[target, :, :length] = array[source, :, :length]
 
+    def write(self, row: int, cache: np.ndarray) -> None:
+        """Put a cache [arrays, heads, positions, head size] into a row's first positions."""
+        for array, values in zip(self._arrays, cache, strict=True):
+            array[row, :, : values.shape[1]] = values
+
+    def read(self, row: int, length: int) -> np.ndarray:
+        """A copy of a row's first positions: [arrays, heads, positions, head size]."""
+        return np.stack([array[row, :, :length] for array in self._arrays])
+
 
 class Engine:
     """Prefill and decode over buffers that grow as needed.
 
     `graphs` names the graph that computes prompts and the one that decodes; they may be the same.
+    `prefixes` is the file with beginnings of prompts that need not be computed.
     """
 
-    def __init__(self, folder: Path, graphs: dict[str, str], *, provider: str, threads: int) -> None:
+    def __init__(
+        self, folder: Path, graphs: dict[str, str], *, provider: str, threads: int, prefixes: str | None = None
+    ) -> None:
         self.shape = DecoderShape.read(folder)
         loaded = {
             name: Graph(folder / name, self.shape, provider=provider, threads=threads) for name in set(graphs.values())
@@ -194,6 +210,12 @@ class Engine:
         self._prefill, self._decode = loaded[graphs["prefill"]], loaded[graphs["decode"]]
         self.provider = "cuda" if "CUDAExecutionProvider" in self._decode.session.get_providers() else "cpu"
         self._dtype = ELEMENT_TYPES[self._decode.inputs[self.shape.cache_names()[0][0]]]
+        self._prefixes = Prefixes()
+        if prefixes is not None:
+            shape = self.shape
+            self._prefixes = Prefixes.load(
+                folder / prefixes, arrays=2 * shape.layers, heads=shape.key_value_heads, head_size=shape.head_size
+            )
         self._buffers: Buffers | None = None
 
     def reserve(self, rows: int, capacity: int) -> None:
@@ -205,14 +227,35 @@ class Engine:
         for graph in (self._prefill, self._decode):
             graph.bind(self._buffers)
 
-    def prefill(self, row: int, tokens: list[int], past: int = 0, logits_from: int = -1) -> np.ndarray:
-        """Compute tokens into a row after its first `past` positions: logits [positions, vocabulary].
-
-        By default only the last position's logits; from `logits_from` on where it is given.
-        """
-        start = len(tokens) - 1 if logits_from < 0 else logits_from
-        logits: np.ndarray = self._prefill.run(row, np.array([tokens]), [past + len(tokens)], start)[0]
+    def prefill(self, row: int, tokens: list[int]) -> np.ndarray:
+        """Compute a prompt into a row: the logits [vocabulary] after its last token."""
+        past = self._begin(row, tokens)
+        graph = self._decode if past == len(tokens) - 1 == 0 else self._prefill
+        logits: np.ndarray = graph.run(row, np.array([tokens[past:]]), [len(tokens)], len(tokens) - past - 1)[0, 0]
         return logits
+
+    def extend(self, row: int, tokens: list[int], past: int) -> np.ndarray:
+        """Compute tokens into a row behind its first `past` positions: logits [tokens, vocabulary]."""
+        logits: np.ndarray = self._decode.run(row, np.array([tokens]), [past + len(tokens)], 0)[0]
+        return logits
+
+    def cache(self, row: int, length: int) -> np.ndarray:
+        """A row's first keys and values: [2 x layers, key-value heads, length, head size]; host memory only."""
+        if self._buffers is None:
+            raise RoleShiftError("nothing was computed yet, so there are no keys and values")
+        return self._buffers.read(row, length)
+
+    def _begin(self, row: int, tokens: list[int]) -> int:
+        """Fill a row with what need not pass the graph of the prompts; how many positions that is."""
+        cache = self._prefixes.longest(tokens[:-1])
+        if cache is not None and self._buffers is not None:
+            self._buffers.write(row, cache)
+            return cache.shape[2]
+        if self._prefill is not self._decode and len(tokens) > 1:
+            # A first token's activations would leave the others no range: the decoding graph computes it.
+            self._decode.run(row, np.array([tokens[:1]]), [1], 0)
+            return 1
+        return 0
 
     def decode(self, tokens: list[int], lengths: list[int]) -> np.ndarray:
         """One token more in rows 0, 1, ...: logits [rows, vocabulary]; `lengths` count the new token."""

@@ -40,6 +40,7 @@ class OnnxBackend:
             manifest["graphs"],
             provider=_resolve_provider(self.variant, manifest["target"], provider),
             threads=threads,
+            prefixes=manifest.get("prefixes"),
         )
         self.provider = self._engine.provider
         if manifest["target"] == "cuda" and self.provider != "cuda":
@@ -85,21 +86,26 @@ class OnnxBackend:
         """Summed log-probabilities of each continuation; each one overwrites the last behind the prompt."""
         ids, tails = encode_continuations(self.tokenizer, prompt, continuations, self._context)
         self._engine.reserve(1, len(ids) + max(len(tail) for tail in tails))
-        first = log_softmax(self._engine.prefill(0, ids)[-1])
+        first = log_softmax(self._engine.prefill(0, ids))
         sums = []
         for tail in tails:
             total = float(first[tail[0]])
             if len(tail) > 1:
-                rows = log_softmax(self._engine.prefill(0, tail[:-1], past=len(ids), logits_from=0))
+                rows = log_softmax(self._engine.extend(0, tail[:-1], past=len(ids)))
                 total += float(rows[np.arange(len(tail) - 1), tail[1:]].sum())
             sums.append(total)
         return sums
 
     def forced_logits(self, prompt_ids: list[int], answer_ids: list[int]) -> np.ndarray:
-        """Logits [answer tokens, vocabulary] that predict each answer token, the ones before it given."""
-        ids = prompt_ids + answer_ids[:-1]
-        self._engine.reserve(1, len(ids))
-        return self._engine.prefill(0, ids, logits_from=len(prompt_ids) - 1)
+        """Logits [answer tokens, vocabulary] that predict each answer token, the ones before it given.
+
+        Computed as an answer is: the prompt by its graph, the rest by the one that decodes.
+        """
+        self._engine.reserve(1, len(prompt_ids) + len(answer_ids) - 1)
+        first = self._engine.prefill(0, prompt_ids)[None]
+        if len(answer_ids) == 1:
+            return first
+        return np.concatenate([first, self._engine.extend(0, answer_ids[:-1], past=len(prompt_ids))])
 
     def close(self) -> None:
         """Drop sessions and buffers."""
@@ -130,7 +136,7 @@ class OnnxBackend:
             for row in range(width):
                 while rows[row] is None and (writing := intake()) is not None:
                     start = time.perf_counter()
-                    logits = self._engine.prefill(row, writing.prompt_ids)[-1]
+                    logits = self._engine.prefill(row, writing.prompt_ids)
                     writing.prompt_seconds = time.perf_counter() - start
                     if not writing.take(logits, self._context):
                         rows[row] = writing

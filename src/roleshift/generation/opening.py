@@ -92,6 +92,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     needed = {"variant", "runtime", "precision", "files"}
     if not isinstance(manifest, dict) or not needed <= manifest.keys():
         raise RoleShiftError(f"{path}: not the manifest of an exported variant; run `dvc repro export` again")
+    if manifest["runtime"] == "onnxruntime" and not {"prefill", "decode"} <= manifest.get("graphs", {}).keys():
+        raise RoleShiftError(f"{path}: its graphs must name prefill and decode; run `dvc repro export` again")
     return manifest
 
 
