@@ -211,7 +211,7 @@ class VariantParams(Section):
     prefill: Literal["same", "dynamic"] = "same"
     rotate: bool = False
     smooth: float | None = Field(ge=0, le=1, default=None)
-    exclude_nodes: list[str] = []
+    exclude_nodes: list[str] = Field(default_factory=list)
 
     @property
     def rewritten(self) -> bool:

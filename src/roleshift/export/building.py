@@ -179,7 +179,7 @@ def _builder_options(source: Path, variant: VariantParams) -> dict[str, Any]:
     """The options on the builder's command line; a float export has none."""
     if variant.precision not in BITS:
         return {}
-    options = {
+    options: dict[str, Any] = {
         "block_size": variant.block_size,
         "accuracy_level": variant.accuracy_level,
         "algo_config": variant.algorithm,

@@ -16,8 +16,8 @@ from roleshift.export.rotation import (
 from roleshift.export.smoothing import smooth_down_projections
 from roleshift.files import replacing
 
-CHECKED_SEQUENCES = 5
-"""Calibration sequences whose logits are compared after each step."""
+CHECKED_SEQUENCES, CHECKED_TOKENS = 5, 64
+"""How many calibration sequences' logits are compared after each step, and how much of each."""
 
 Step = tuple[str, Callable[[], None]]
 
@@ -96,6 +96,6 @@ def _logits(model: Any, sequences: Sequence[list[int]]) -> list[Any]:
 
 
 def _spread(sequences: Sequence[list[int]]) -> list[list[int]]:
-    """A few of the sequences, evenly spread: they come ordered by capability."""
+    """The beginnings of a few sequences, evenly spread: they come ordered by capability."""
     stride = max(1, len(sequences) // CHECKED_SEQUENCES)
-    return list(sequences[::stride][:CHECKED_SEQUENCES])
+    return [sequence[:CHECKED_TOKENS] for sequence in sequences[::stride][:CHECKED_SEQUENCES]]

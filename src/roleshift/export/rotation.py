@@ -70,9 +70,11 @@ def rotate_value_heads(model: Any, draw: Any) -> None:
         values, output = layer.self_attn.v_proj, layer.self_attn.o_proj
         size = values.weight.shape[0] // groups
         rotations = [random_orthogonal(size, draw) for _ in range(groups)]
-        _rotate_output(values, torch.block_diag(*rotations))
+        _rotate_output(values, torch.block_diag(*rotations))  # type: ignore[no-untyped-call]
         # Query head i reads value head i // (heads / groups).
-        readers = torch.block_diag(*[rotations[head * groups // heads] for head in range(heads)])
+        readers = torch.block_diag(  # type: ignore[no-untyped-call]
+            *[rotations[head * groups // heads] for head in range(heads)]
+        )
         _set(output, output.weight.double() @ readers)
 
 

@@ -28,7 +28,6 @@ from roleshift.files import link_or_copy, write_json
 from roleshift.generation.opening import MANIFEST, check_files, read_manifest
 from roleshift.params import ExportParams
 from roleshift.tasks import TaskDefinition
-from roleshift.training.base import load_tokenizer
 
 REFERENCE = "onnx-fp32"
 FALLBACK = "torch-merged"
@@ -59,6 +58,8 @@ def export_variants(
     Raises a RoleShiftError that names the example where the float32 export differs from torch by
     more than the tolerance.
     """
+    from roleshift.training.base import load_tokenizer
+
     seconds: dict[str, float] = {}
     merged = work / "merged"
     if not merged.is_dir():
@@ -112,6 +113,8 @@ def _parity(
     validation: pl.DataFrame,
     tasks: Mapping[str, TaskDefinition],
 ) -> dict[str, Parity]:
+    from roleshift.training.base import load_tokenizer
+
     reference = read_manifest(built / REFERENCE) or {}
     tokenizer, context = load_tokenizer(merged), int(reference["context_tokens"])
     forced = forced_answers(parity_examples(validation, params.parity_prompts), tasks, tokenizer, context)

@@ -250,7 +250,7 @@ class Engine:
         cache = self._prefixes.longest(tokens[:-1])
         if cache is not None and self._buffers is not None:
             self._buffers.write(row, cache)
-            return cache.shape[2]
+            return int(cache.shape[2])
         if self._prefill is not self._decode and len(tokens) > 1:
             # A first token's activations would leave the others no range: the decoding graph computes it.
             self._decode.run(row, np.array([tokens[:1]]), [1], 0)
