@@ -75,9 +75,14 @@ def compare(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    fail_on_regression: Annotated[bool, typer.Option(help="Exit 1 when A is worse on a capability.")] = False,
+    fail_on_regression: Annotated[
+        bool, typer.Option(help="Exit 1 when A is worse on a capability by its primary metric.")
+    ] = False,
 ) -> None:
-    """Compare two versions item by item, with paired intervals; what was not measured alike is refused."""
+    """Compare two versions item by item, with paired intervals; what was not measured alike is refused.
+
+    Shows every metric of each capability, and of each capability the ten items that differ most.
+    """
     import tempfile
 
     from roleshift.evaluation import comparison, comparison_tables

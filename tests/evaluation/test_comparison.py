@@ -1,5 +1,6 @@
 """Comparisons of two versions, and what is refused."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import Side, compare, load_evidence, render_json, render_markdown, render_table
 from roleshift.evaluation.measures import Precision
 from roleshift.evaluation.plan import score_answers
+from roleshift.evaluation.statistics import holm
 from roleshift.files import write_json
 from roleshift.tasks import TaskDefinition
 
@@ -42,7 +44,9 @@ def test_a_worse_version_is_called_worse_and_its_slices_and_items_are_named(
     assert part["metrics"]["rouge_l"]["verdict"] == "worse"
     assert found["regression"]
     assert {entry["slice"] for entry in part["regressed_slices"]} == {"aspect"}
-    assert len(found["largest"]) == 10
+    shown = Counter(row["capability"] for row in found["largest"])
+    assert set(shown) == {"classify", "extract", "summarize", "translate"}
+    assert max(shown.values()) == 10
     assert abs(found["largest"][0]["difference"]) == 1
     assert (
         compare(old, new, tasks, **SETTINGS)["capabilities"]["summarize"]["metrics"]["rouge_l"]["verdict"] == "better"
@@ -69,6 +73,41 @@ def test_an_undecided_comparison_says_how_many_items_would_tell(tasks: dict[str,
     few = compare(*(side(one, 0.5, 4, model_id=name, variant="v") for name in "ab"), one, **SETTINGS)
     assert few["capabilities"]["summarize"]["metrics"]["rouge_l"]["verdict"] == "too few items"
     assert "20 items would tell" in render_table(few)
+
+
+def test_every_metric_is_corrected_within_its_family_and_says_what_it_detects(
+    old: Side, new: Side, tasks: dict[str, TaskDefinition]
+) -> None:
+    parts = compare(new, old, tasks, **SETTINGS)["capabilities"]
+    primary = [part["metrics"][part["primary_metric"]] for part in parts.values()]
+    assert [entry["p_corrected"] for entry in primary] == pytest.approx(holm([entry["p"] for entry in primary]))
+    # rouge_l is the primary metric of summarize and a further one of translate; bleu is a further one of both.
+    alone = parts["translate"]["metrics"]["rouge_l"]
+    assert alone["p_corrected"] == alone["p"]
+    both = [parts[name]["metrics"]["bleu"] for name in ("summarize", "translate")]
+    assert [entry["p_corrected"] for entry in both] == pytest.approx(holm([entry["p"] for entry in both]))
+    described = parts["summarize"]["metrics"]["length_ratio"]
+    assert described["verdict"] in ("higher", "lower", "undecided")
+    for entry in primary:
+        assert entry["detectable"] == pytest.approx((1.959964 + 0.841621) * entry["deviation"], abs=1e-5)
+        # As many items as a difference of the margin needs would detect just that difference.
+        assert entry["detectable"] * (entry["groups"] / entry["needed_for_margin"]) ** 0.5 == pytest.approx(
+            SETTINGS["margin"], rel=0.01
+        )
+
+
+def test_answers_that_were_cut_or_empty_are_counted_and_marked(old: Side, tasks: dict[str, TaskDefinition]) -> None:
+    one = {"summarize-tests": tasks["summarize-tests"]}
+    cut = side(one, 0.3, 30, model_id="cut", variant="v", finish_reason="length")
+    emptied = replace(cut, items=cut.items.with_columns(model_id=pl.lit("e"), output=pl.lit(" ")))
+    emptied = replace(emptied, scores=cut.scores.with_columns(model_id=pl.lit("e")))
+    whole = side(one, 0.9, 30, model_id="whole", variant="v")
+    assert compare(emptied, whole, one, **SETTINGS)["capabilities"]["summarize"]["answers"] == {
+        "a": {"truncated": 30, "empty": 30}, "b": {"truncated": 0, "empty": 0},
+    }  # fmt: skip
+    text = render_table(compare(cut, whole, one, **SETTINGS))
+    assert "summarize: 30 of 30 answers of a were cut at the token limit" in text
+    assert "a: x [cut at the token limit]; b: " in text
 
 
 @pytest.mark.parametrize(("column", "message"), [

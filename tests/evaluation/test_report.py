@@ -56,7 +56,12 @@ def test_the_summary_says_what_beats_what(full: tuple[dict, Evidence]) -> None:
     primary = part["differences"]["tuned-base-shots"]["primary"]
     assert primary["verdict"] == "better"
     assert primary["p_corrected"] >= primary["p"]
-    assert part["differences"]["shipped-reference"]["primary"]["verdict"] == "undecided"
+    same = part["differences"]["shipped-reference"]["primary"]
+    assert same["verdict"] == "undecided"
+    assert same["needed_items"] > 40
+    assert 0 < primary["detectable"] < abs(primary["difference"])
+    assert set(part["signatures"]) == set(part["systems"]["onnx-int8"]["metrics"])
+    assert "signature" not in part["systems"]["base"]["metrics"]["rouge_l"]
     assert part["best_floor"].startswith("floor-")
     assert set(summary["capabilities"]["classify"]["classes"]) == {"Arts", "History", "People"}
     assert summary["capabilities"]["extract"]["malformed"] > 0

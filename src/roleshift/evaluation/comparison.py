@@ -9,15 +9,18 @@ settings or metric signatures. The result is plain JSON values:
     margin, confidence, resamples
     capabilities.<capability>:
       primary_metric, items
-      metrics.<metric>   {a, b, difference, low, high, p, n, groups, ...}; the primary one also
-                         p_corrected (Holm over capabilities), verdict, needed_items
+      answers.<a or b>   {truncated (cut at the token limit), empty}: how many
+      metrics.<metric>   {a, b, difference, low, high, p, p_corrected, verdict, needed_items, detectable,
+                         needed_for_margin, n, groups, ...}
       left_out           metrics that only one side has
       regressed_slices   [{slice, value, difference, low, high, n}], intervals wholly below 0
-    largest         the ten items whose primary score differs most, with both outputs
-    regression      whether any capability's verdict is worse
+    largest         of each capability the items whose primary score differs most, with both outputs
+    regression      whether any capability's verdict is worse by its primary metric
 
-Differences are a - b. `needed_items` says how many independent items would show a difference as
-large as the observed one, or non-inferiority at the observed difference, whichever is fewer.
+Differences are a - b. P-values are corrected by Holm over capabilities: the primary metrics are one
+family, each further metric is a family of its own over the capabilities where it is not the primary
+one. `detectable` and `needed_items` are those of `paired_difference` and `verdicts.judge`;
+`needed_for_margin` says how many independent items would show a true difference as large as the margin.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,17 +28,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from roleshift.contracts import ITEM_KEY, slices_to_map
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison_tables import render_json, render_markdown, render_table
-from roleshift.evaluation.evidence import Evidence, SystemKey, load_tables
+from roleshift.evaluation.evidence import TRUNCATED, Evidence, SystemKey, answer_counts, load_tables
 from roleshift.evaluation.floors import FLOOR
 from roleshift.evaluation.measures import Precision, paired_difference, rounded
 from roleshift.evaluation.metrics.corpus import corpus_score
-from roleshift.evaluation.statistics import MINIMUM_GROUPS, holm, needed_groups
+from roleshift.evaluation.statistics import needed_groups
+from roleshift.evaluation.verdicts import judge
 from roleshift.files import read_json
 from roleshift.tasks import TaskDefinition
 
@@ -43,6 +46,7 @@ __all__ = ["Side", "compare", "load_evidence", "render_json", "render_markdown",
 
 ALLOWED = ("prompts", "settings")
 LARGEST = 10
+"""Items with the largest differences that are shown of each capability."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +106,8 @@ def compare(
     sides = [Evidence(side.items.filter(kept), side.scores.filter(kept), tasks) for side in (a, b)]
     keys = [_only_system(evidence, side.name) for evidence, side in zip(sides, (a, b), strict=True)]
     capabilities = {name: _capability(sides, keys, name, precision) for name in sides[0].capabilities}
+    _judge(capabilities, margin, precision.confidence)
     primaries = [part["metrics"][part["primary_metric"]] for part in capabilities.values()]
-    for primary, corrected in zip(primaries, holm([entry["p"] for entry in primaries]), strict=True):
-        primary["p_corrected"] = rounded(corrected)
-        primary.update(_verdict(primary, margin, precision.confidence))
     return {
         **{
             letter: {"name": side.name, "model_id": key.model_id, "variant": key.variant}
@@ -185,26 +187,30 @@ def _capability(sides: list[Evidence], keys: list[SystemKey], name: str, precisi
     return {
         "primary_metric": primary,
         "items": metrics[primary]["n"],
+        "answers": {
+            letter: answer_counts(evidence.rows(key, name))
+            for letter, evidence, key in zip("ab", sides, keys, strict=True)
+        },
         "metrics": metrics,
         "left_out": sorted(set(names[0]) ^ set(names[1])),
         "regressed_slices": _regressed_slices(sides, keys, name, precision),
     }
 
 
-def _verdict(primary: Mapping[str, Any], margin: float, confidence: float) -> dict[str, Any]:
-    if primary["low"] is None:
-        return {"verdict": "too few items", "needed_items": MINIMUM_GROUPS}
-    significant = primary["p_corrected"] is not None and primary["p_corrected"] <= 1 - confidence
-    if significant and primary["low"] > 0:
-        return {"verdict": "better", "needed_items": None}
-    if significant and primary["high"] < 0:
-        return {"verdict": "worse", "needed_items": None}
-    if primary["low"] > -margin:
-        return {"verdict": "not worse than the margin", "needed_items": None}
-    distances = [abs(primary["difference"]), max(primary["difference"] + margin, 0.0)]
-    counts = [needed_groups(primary["deviation"], primary["groups"], size, confidence) for size in distances]
-    known = [count for count in counts if count is not None]
-    return {"verdict": "undecided", "needed_items": min(known) if known else None}
+def _judge(capabilities: Mapping[str, Any], margin: float, confidence: float) -> None:
+    """Verdicts of every metric, corrected within its family."""
+    families: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for part in capabilities.values():
+        for metric, entry in part["metrics"].items():
+            family = "primary" if metric == part["primary_metric"] else metric
+            families.setdefault(family, []).append((metric, entry))
+            entry["needed_for_margin"] = (
+                None
+                if entry["deviation"] is None
+                else needed_groups(entry["deviation"], entry["groups"], margin, confidence)
+            )
+    for family in families.values():
+        judge(family, confidence, margin)
 
 
 def _regressed_slices(
@@ -229,24 +235,31 @@ def _regressed_slices(
 
 
 def _largest(a: Side, b: Side, sides: list[Evidence], keys: list[SystemKey]) -> list[dict[str, Any]]:
-    outputs = [dict(side.items.select("example_id", "output").iter_rows()) for side in (a, b)]
-    rows = []
+    """By capability; among equals by id."""
+    answered = [
+        {row["example_id"]: row for row in side.items.select("example_id", "output", "finish_reason").to_dicts()}
+        for side in (a, b)
+    ]
+    found = []
     for capability in sides[0].capabilities:
         metric = sides[0].primary[capability]
         one, two = (evidence.corpus(key, capability, metric) for evidence, key in zip(sides, keys, strict=True))
-        order = dict(zip(two.example_ids, two.scores.tolist(), strict=True))
-        rows += [
-            {
+        apart = one.scores - two.take(one.example_ids).scores
+        order = sorted(range(len(apart)), key=lambda i: (-abs(apart[i]), one.example_ids[i]))
+        for index in order[:LARGEST]:
+            if not apart[index]:
+                break
+            example = one.example_ids[index]
+            entry = {
                 "example_id": example,
                 "capability": capability,
                 "metric": metric,
-                "a": rounded(score),
-                "b": rounded(order[example]),
-                "difference": rounded(score - order[example]),
-                "output_a": outputs[0][example],
-                "output_b": outputs[1][example],
+                "a": rounded(one.scores[index]),
+                "b": rounded(one.scores[index] - apart[index]),
+                "difference": rounded(apart[index]),
             }
-            for example, score in zip(one.example_ids, one.scores.tolist(), strict=True)
-        ]
-    rows = [row for row in rows if row["difference"]]
-    return sorted(rows, key=lambda row: (-np.abs(row["difference"]), row["example_id"]))[:LARGEST]
+            for letter, rows in zip("ab", answered, strict=True):
+                entry[f"output_{letter}"] = rows[example]["output"]
+                entry[f"truncated_{letter}"] = rows[example]["finish_reason"] == TRUNCATED
+            found.append(entry)
+    return found

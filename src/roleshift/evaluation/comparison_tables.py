@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-HEAD = ("capability", "metric", "items", "a", "b", "a − b", "interval", "p", "verdict")
+HEAD = ("capability", "metric", "items", "a", "b", "a − b", "interval", "p (Holm)", "detects", "verdict")
 SCALE = 100
 OUTPUT_CHARACTERS = 160
+LARGEST_TITLE = "The items of each capability that differ most, by its primary metric"
 
 
 def render_json(comparison: Mapping[str, Any]) -> str:
@@ -19,15 +20,28 @@ def render_table(comparison: Mapping[str, Any]) -> str:
     rows = [list(HEAD), *_rows(comparison)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*_preface(comparison), "", *lines, "", *_slices(comparison), *_largest(comparison)]) + "\n"
+    sections = [_preface(comparison), lines, _legend(comparison), _answers(comparison), _slices(comparison)]
+    if comparison["largest"]:
+        sections.append([f"{LARGEST_TITLE}:", *(f"  {line}" for line in _largest(comparison))])
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
 
 def render_markdown(comparison: Mapping[str, Any]) -> str:
     """The same as Markdown."""
     rows = [list(HEAD), ["---"] * len(HEAD), *_rows(comparison)]
-    table = [f"| {' | '.join(cell.replace('|', '∣') for cell in row)} |" for row in rows]
-    rest = [f"- {line}" for line in (*_slices(comparison), *_largest(comparison))]
-    return "\n\n".join(_preface(comparison)) + "\n\n" + "\n".join([*table, "", *rest]) + "\n"
+    table = "\n".join(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)
+    parts = [*_preface(comparison), table, *_legend(comparison)]
+    parts += [
+        "\n".join(f"- {line}" for line in lines) for lines in (_answers(comparison), _slices(comparison)) if lines
+    ]
+    if comparison["largest"]:
+        parts += [f"**{LARGEST_TITLE}**", "\n".join(f"- {_cell(line)}" for line in _largest(comparison))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Text of a model inside Markdown: shown as it is, and unable to end a cell or to open HTML."""
+    return text.replace("|", "∣").replace("<", "&lt;")
 
 
 def _preface(comparison: Mapping[str, Any]) -> list[str]:
@@ -48,11 +62,38 @@ def _rows(comparison: Mapping[str, Any]) -> list[list[str]]:
         for metric in ordered:
             entry = part["metrics"][metric]
             interval = "–" if entry["low"] is None else f"[{_signed(entry['low'])}, {_signed(entry['high'])}]"
-            p = entry.get("p_corrected", entry["p"])
+            p = entry["p_corrected"]
             values = (_plain(entry["a"]), _plain(entry["b"]), _signed(entry["difference"]))
-            shown_p = "–" if p is None else f"{p:.4f}"
-            rows.append([capability, metric, str(entry["n"]), *values, interval, shown_p, _verdict(entry)])
+            tested = ("–" if p is None else f"{p:.4f}", _plain(entry["detectable"]), _verdict(entry))
+            rows.append([capability, metric, str(entry["n"]), *values, interval, *tested])
     return rows
+
+
+def _legend(comparison: Mapping[str, Any]) -> list[str]:
+    margin = f"{comparison['margin'] * SCALE:g}"
+    needed = [
+        f"{name} {entry['needed_for_margin']}"
+        for name, part in comparison["capabilities"].items()
+        if (entry := part["metrics"][part["primary_metric"]])["needed_for_margin"] is not None
+    ]
+    lines = [
+        "Scores times 100. p: paired approximate randomisation, corrected by Holm over the capabilities, the primary "
+        "metrics (each capability's first row) together and each further metric by itself. detects: the smallest true "
+        f"difference that so many items show with a probability of 80%. Margin: {margin}."
+    ]
+    if needed:
+        lines.append(f"Independent items that would show a true difference of {margin}: {', '.join(needed)}.")
+    return lines
+
+
+def _answers(comparison: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{capability}: {counts[kind]} of {part['items']} answers of {letter} {what}"
+        for capability, part in comparison["capabilities"].items()
+        for letter, counts in part["answers"].items()
+        for kind, what in (("truncated", "were cut at the token limit"), ("empty", "were empty"))
+        if counts[kind]
+    ]
 
 
 def _verdict(entry: Mapping[str, Any]) -> str:
@@ -74,16 +115,18 @@ def _slices(comparison: Mapping[str, Any]) -> list[str]:
 def _largest(comparison: Mapping[str, Any]) -> list[str]:
     return [
         f"{row['capability']} {row['example_id']}: {_plain(row['a'])} against {_plain(row['b'])} "
-        f"(a: {_short(row['output_a'])}; b: {_short(row['output_b'])})"
+        f"(a: {_short(row, 'a')}; b: {_short(row, 'b')})"
         for row in comparison["largest"]
     ]
 
 
-def _short(output: str | None) -> str:
+def _short(row: Mapping[str, Any], letter: str) -> str:
+    output = row[f"output_{letter}"]
     if output is None:
         return "text not in this copy"
-    line = " ".join(output.split())
-    return line if len(line) <= OUTPUT_CHARACTERS else f"{line[:OUTPUT_CHARACTERS]}…"
+    line = " ".join(output.split()) or "empty"
+    line = line if len(line) <= OUTPUT_CHARACTERS else f"{line[:OUTPUT_CHARACTERS]}…"
+    return f"{line} [cut at the token limit]" if row[f"truncated_{letter}"] else line
 
 
 def _plain(value: float | None) -> str:

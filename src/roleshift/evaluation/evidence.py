@@ -17,6 +17,8 @@ from roleshift.tasks import TaskDefinition
 
 Floats = NDArray[np.float64]
 MEAN_PRIMARY = "mean_primary"
+TRUNCATED = "length"
+"""The finish_reason of an answer that was cut at the token limit."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,14 @@ class Evidence:
 def _of(frame: pl.DataFrame, system: SystemKey, capability: str) -> pl.DataFrame:
     wanted: dict[str, Any] = {**system.__dict__, "capability": capability}
     return frame.filter(**wanted)
+
+
+def answer_counts(items: pl.DataFrame) -> dict[str, int]:
+    """How many answers were cut at the token limit, and how many are empty."""
+    return {
+        "truncated": int((items["finish_reason"] == TRUNCATED).sum()),
+        "empty": int((items["output"].str.strip_chars() == "").sum()),
+    }
 
 
 def load_tables(folders: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:

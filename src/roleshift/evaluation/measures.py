@@ -9,10 +9,10 @@ from roleshift.evaluation.evidence import Corpus, Floats
 from roleshift.evaluation.metrics.corpus import corpus_function
 from roleshift.evaluation.statistics import (
     MINIMUM_GROUPS,
-    VERIFIED_GROUPS,
     approximate_randomisation,
     bootstrap_interval,
     clopper_pearson,
+    detectable_difference,
     paired_bootstrap,
 )
 
@@ -35,7 +35,11 @@ def rounded(value: float | None) -> float | None:
 
 
 def measure(corpus: Corpus, metric: str, precision: Precision) -> dict[str, Any]:
-    """value, low, high, n, groups, signature; `note` where the interval is missing or approximate."""
+    """value, low, high, n, groups; `note` where the interval is missing or approximate.
+
+    Below VERIFIED_GROUPS groups every interval may be a little too narrow; that is said once, in the
+    settings of a report, and not at each figure.
+    """
     interval = bootstrap_interval(
         corpus.statistics,
         corpus_function(metric),
@@ -53,7 +57,6 @@ def measure(corpus: Corpus, metric: str, precision: Precision) -> dict[str, Any]
         "high": rounded(interval.high),
         "n": len(corpus.example_ids),
         "groups": interval.groups,
-        "signature": corpus.signature,
         **({"note": note} if note else {}),
     }
 
@@ -62,8 +65,9 @@ def paired_difference(a: Corpus, b: Corpus, metric: str, precision: Precision) -
     """The difference a - b on the items that both have, by id.
 
     difference, low, high (paired bootstrap), p (paired approximate randomisation, two-sided), n,
-    groups, deviation (bootstrap standard deviation), better_items and worse_items (where a's score is
-    above or below b's); `note` as for `measure`.
+    groups, deviation (bootstrap standard deviation), detectable (the smallest true difference that a
+    test on as many items finds with a probability of 80%), better_items and worse_items (where a's
+    score is above or below b's); `note` as for `measure`.
     """
     common = sorted(set(a.example_ids) & set(b.example_ids))
     a, b = a.take(common), b.take(common)
@@ -87,6 +91,9 @@ def paired_difference(a: Corpus, b: Corpus, metric: str, precision: Precision) -
         "n": len(common),
         "groups": boot.groups,
         "deviation": rounded(boot.deviation),
+        "detectable": None
+        if boot.deviation is None
+        else rounded(detectable_difference(boot.deviation, precision.confidence)),
         "worse_items": int((a.scores < b.scores).sum()),
         "better_items": int((a.scores > b.scores).sum()),
         **({"note": note} if note else {}),
@@ -107,25 +114,11 @@ def pass_rate(scores: Floats, thresholds: list[float], confidence: float) -> dic
     }
 
 
-def verdict(difference: dict[str, Any], alpha: float) -> str:
-    """better, worse, undecided, or too few items: the interval excludes 0 and the corrected p agrees."""
-    if difference["low"] is None:
-        return "too few items"
-    p = difference.get("p_corrected", difference["p"])
-    if p is None or p > alpha:
-        return "undecided"
-    if difference["low"] > 0:
-        return "better"
-    return "worse" if difference["high"] < 0 else "undecided"
-
-
 def _note(groups: int, low: float | None) -> str | None:
     if groups < MINIMUM_GROUPS:
         return f"too few items for an interval: {groups} independent ones, {MINIMUM_GROUPS} are needed"
     if low is None:
         return "no interval: the value is undefined in a resample"
-    if groups < VERIFIED_GROUPS:
-        return f"fewer than {VERIFIED_GROUPS} independent items: the interval may be a little too narrow"
     return None
 
 

@@ -3,27 +3,31 @@
 All scores are in [0, 1], differences are a - b; a figure that is undefined, or an interval that
 too few items do not allow, is null and has a `note`. Nothing here depends on the time or machine.
 
-    schema_version  1
+    schema_version  2
     base            {model_id, variant}
     tuned           {model_id, shipped, reference} or null (in baseline.json)
-    settings        {confidence, resamples, seed, shots, minimum_groups}
+    settings        {confidence, resamples, seed, shots, minimum_groups (fewer independent items
+                    have no interval), verified_groups (with fewer, intervals may be a little narrow)}
     beats_all       how many capabilities' shipped variant beats base, base with shots and the best
                     floor, each by a paired interval (not corrected) above 0
     beats_all_capabilities
     capabilities.<capability>:
       capability, tasks, domains, languages, primary_metric, items, best_floor (a system's name)
+      signatures.<metric>  how the metric was computed
       systems.<system>:    system is `base`, `base-shots`, `base-likelihood`, `floor-...`, or the
                            tuned model's variant (`onnx-fp32`, `onnx-int8`, `torch-merged`)
         model_id, variant, shots, items, truncated, empty
         pass_rate          {passes, n, rate, low, high, thresholds}; exact interval
-        metrics.<metric>   {value, low, high, n, groups, signature, note?}
+        metrics.<metric>   {value, low, high, n, groups, note?, signature? where it is another than
+                           the capability's}
       differences.<comparison>:   `tuned-base`, `tuned-base-shots`, `tuned-base-likelihood`,
                            `tuned-best-floor`, `shipped-reference`
         a, b               names of systems
-        primary            {difference, low, high, p, p_corrected, verdict, n, groups, deviation,
-                           better_items, worse_items, note?}; p by paired approximate randomisation,
-                           corrected by Holm over the capabilities of this comparison
-        metrics.<metric>   the same without p_corrected and verdict
+        primary            {difference, low, high, p, p_corrected, verdict, needed_items, n, groups,
+                           deviation, detectable, better_items, worse_items, note?} by the primary
+                           metric; p by paired approximate randomisation, corrected by Holm over the
+                           capabilities of this comparison; the last five as `paired_difference` and
+                           `verdicts.judge` say. `roleshift compare` tests every other metric too.
       beats_all            true, false, or null where a comparison has no interval
       classes.<label>      {precision, recall, f1, support} of the shipped variant (one classify task)
       malformed            answers of the shipped variant that were not the JSON asked for (extract)
@@ -41,18 +45,19 @@ from typing import Any
 
 import polars as pl
 
-from roleshift.evaluation.evidence import Evidence, SystemKey
+from roleshift.evaluation.evidence import Evidence, SystemKey, answer_counts
 from roleshift.evaluation.floors import FLOOR
 from roleshift.evaluation.markdown import report_markdown, results_markdown
-from roleshift.evaluation.measures import Precision, measure, paired_difference, pass_rate, rounded, verdict
+from roleshift.evaluation.measures import Precision, measure, paired_difference, pass_rate, rounded
 from roleshift.evaluation.metrics.corpus import per_class
 from roleshift.evaluation.robustness import capability_robustness, perturbation_robustness
 from roleshift.evaluation.slices import slice_report, slice_values
-from roleshift.evaluation.statistics import MINIMUM_GROUPS, holm
+from roleshift.evaluation.statistics import MINIMUM_GROUPS, VERIFIED_GROUPS
+from roleshift.evaluation.verdicts import judge
 
 __all__ = ["Tuned", "report_markdown", "results_markdown", "summarise"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BEATEN = ("tuned-base", "tuned-base-shots", "tuned-best-floor")
 
 
@@ -94,6 +99,7 @@ def summarise(
             "seed": precision.seed,
             "shots": shots,
             "minimum_groups": MINIMUM_GROUPS,
+            "verified_groups": VERIFIED_GROUPS,
         },
         "capabilities": capabilities,
     }
@@ -102,7 +108,7 @@ def summarise(
     shipped = systems[tuned.shipped]
     for part in capabilities.values():
         part["differences"] = _differences(evidence, systems, part, tuned, precision)
-    _correct(capabilities, 1 - precision.confidence)
+    _judge(capabilities, precision.confidence)
     for name, part in capabilities.items():
         part["beats_all"] = _beats_all(part["differences"], shots)
         part.update(_classes(evidence, shipped, name))
@@ -139,10 +145,11 @@ def _capability(
     rows = evidence.items.filter(pl.col("capability") == capability)
     primary = evidence.primary[capability]
     measured = {}
+    signatures: dict[str, str] = {}
     for name, system in systems.items():
         items = evidence.rows(system, capability)
         if items.height:
-            measured[name] = _system(evidence, system, capability, items, precision)
+            measured[name] = _system(evidence, system, capability, items, signatures, precision)
     count = rows["example_id"].n_unique()
     floors = {
         name: part["metrics"][primary]["value"]
@@ -157,26 +164,39 @@ def _capability(
         "primary_metric": primary,
         "items": count,
         "best_floor": max(sorted(floors), key=lambda name: floors[name]) if floors else None,
+        "signatures": signatures,
         "systems": measured,
     }
 
 
 def _system(
-    evidence: Evidence, system: SystemKey, capability: str, items: pl.DataFrame, precision: Precision
+    evidence: Evidence,
+    system: SystemKey,
+    capability: str,
+    items: pl.DataFrame,
+    signatures: dict[str, str],
+    precision: Precision,
 ) -> dict[str, Any]:
-    scores = evidence.primary_scores(system, capability)
+    """One system's figures; `signatures` gains those of metrics that no system before had."""
+    metrics = {}
+    for metric in evidence.metrics(system, capability):
+        corpus = evidence.corpus(system, capability, metric)
+        figure = measure(corpus, metric, precision)
+        if signatures.setdefault(metric, corpus.signature) != corpus.signature:
+            figure["signature"] = corpus.signature
+        metrics[metric] = figure
     return {
         "model_id": system.model_id,
         "variant": system.variant,
         "shots": system.shots,
         "items": items.height,
-        "truncated": int((items["finish_reason"] == "length").sum()),
-        "empty": int((items["output"].str.strip_chars() == "").sum()),
-        "pass_rate": pass_rate(scores, evidence.thresholds(system, capability), precision.confidence),
-        "metrics": {
-            metric: measure(evidence.corpus(system, capability, metric), metric, precision)
-            for metric in evidence.metrics(system, capability)
-        },
+        **answer_counts(items),
+        "pass_rate": pass_rate(
+            evidence.primary_scores(system, capability),
+            evidence.thresholds(system, capability),
+            precision.confidence,
+        ),
+        "metrics": metrics,
     }
 
 
@@ -187,7 +207,7 @@ def _differences(
     tuned: Tuned,
     precision: Precision,
 ) -> dict[str, Any]:
-    capability = part["capability"]
+    capability, metric = part["capability"], part["primary_metric"]
     wanted = {
         "tuned-base": "base",
         "tuned-base-shots": "base-shots",
@@ -199,36 +219,26 @@ def _differences(
     for comparison, other in wanted.items():
         if other is None or other not in part["systems"]:
             continue
-        mine, theirs = (part["systems"][name]["metrics"] for name in (tuned.shipped, other))
-        differences = {
-            metric: paired_difference(
-                evidence.corpus(systems[tuned.shipped], capability, metric),
-                evidence.corpus(systems[other], capability, metric),
-                metric,
-                precision,
-            )
-            for metric in mine
-            if metric in theirs and mine[metric]["signature"] == theirs[metric]["signature"]
-        }
-        primary = differences.pop(part["primary_metric"], None)
-        if primary is None:  # measured in another way, or undefined on these items
-            continue
-        found[comparison] = {"a": tuned.shipped, "b": other, "primary": primary, "metrics": differences}
+        mine, theirs = (evidence.corpus(systems[name], capability, metric) for name in (tuned.shipped, other))
+        if mine.signature != theirs.signature or metric not in evidence.metrics(systems[other], capability):
+            continue  # measured in another way, or not on every item
+        primary = paired_difference(mine, theirs, metric, precision)
+        found[comparison] = {"a": tuned.shipped, "b": other, "primary": primary}
     return found
 
 
-def _correct(capabilities: Mapping[str, Any], alpha: float) -> None:
-    """Add Holm's corrected p over the capabilities of each comparison, and the verdict it allows."""
+def _judge(capabilities: Mapping[str, Any], confidence: float) -> None:
+    """Verdicts, corrected over the capabilities of each comparison."""
     comparisons = sorted({name for part in capabilities.values() for name in part["differences"]})
     for comparison in comparisons:
-        primaries = [
-            part["differences"][comparison]["primary"]
-            for part in capabilities.values()
-            if comparison in part["differences"]
-        ]
-        for primary, corrected in zip(primaries, holm([entry["p"] for entry in primaries]), strict=True):
-            primary["p_corrected"] = rounded(corrected)
-            primary["verdict"] = verdict(primary, alpha)
+        judge(
+            [
+                (part["primary_metric"], part["differences"][comparison]["primary"])
+                for part in capabilities.values()
+                if comparison in part["differences"]
+            ],
+            confidence,
+        )
 
 
 def _beats_all(differences: Mapping[str, Any], shots: int) -> bool | None:

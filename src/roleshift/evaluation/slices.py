@@ -61,7 +61,6 @@ def slice_report(
             if not members:
                 continue
             figure = measure(whole.take(members), metric, precision)
-            del figure["signature"]
             report.setdefault(name, {})[value] = figure
             enough = figure["groups"] >= MINIMUM_GROUPS and figure["value"] is not None
             if enough and (worst is None or figure["value"] < worst["value"]):

@@ -125,6 +125,9 @@ CORPUS_SCORES: dict[str, Callable[[Floats], Floats]] = {
 `mean_primary` is made in reports where the tasks of one capability have different primary metrics.
 """
 
+DESCRIPTIVE = frozenset({"length_ratio", "distinct_1", "distinct_2", "repetition", "copied_ngrams"})
+"""Metrics that describe answers: more is neither better nor worse."""
+
 
 def corpus_function(metric: str) -> Callable[[Floats], Floats]:
     """The corpus score of a metric; an unknown name is an error."""
