@@ -13,7 +13,8 @@ import polars as pl
 
 from roleshift.contracts import EXAMPLES, ITEMS, SCORES, read_table, write_table
 from roleshift.errors import RoleShiftError
-from roleshift.evaluation.markdown import classes_markdown, report_markdown, results_markdown, systems_markdown
+from roleshift.evaluation.markdown import report_markdown
+from roleshift.evaluation.markdown_tables import classes_markdown, results_markdown, systems_markdown
 from roleshift.evaluation.metrics.tokens import answer_tokens
 from roleshift.files import read_json, replacing, write_text
 from roleshift.project import Project

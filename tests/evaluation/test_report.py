@@ -10,11 +10,13 @@ from roleshift.errors import RoleShiftError
 from roleshift.evaluation.evidence import Evidence
 from roleshift.evaluation.floors import floor_items
 from roleshift.evaluation.leaks import leaked_items
+from roleshift.evaluation.markdown import report_markdown
+from roleshift.evaluation.markdown_tables import results_markdown
 from roleshift.evaluation.measures import Precision
 from roleshift.evaluation.perturbations import PERTURBATIONS, perturb
 from roleshift.evaluation.plan import score_answers, timing_summary
 from roleshift.evaluation.plots import difference_histogram, score_points
-from roleshift.evaluation.report import Tuned, report_markdown, results_markdown, summarise
+from roleshift.evaluation.report import Tuned, summarise
 from roleshift.tasks import TaskDefinition
 
 PRECISION = Precision(200, 0.95, 0)
@@ -114,6 +116,18 @@ def test_reports_are_written_for_people(full: tuple[dict, Evidence]) -> None:
     text = report_markdown(summary)
     for expected in ("## summarize", "Worst slice", "Indicative", "Noise in the input", "| Arts |", "cut at the token"):
         assert expected in text
+    glance = text.partition("## Each capability at a glance")[2].partition("\n## ")[0]
+    part = summary["capabilities"]["summarize"]
+    (row,) = (line for line in glance.splitlines() if line.startswith("| summarize"))
+    assert part["best_floor"].removeprefix("floor-") in row
+    assert f"{part['systems']['onnx-int8']['pass_rate']['passes']}/40" in row
+    assert f"{part['slices']['worst']['slice']} = {part['slices']['worst']['of']}" in row
+    assert "indicative: 20 items" in row
+    assert f"{part['leaks']['either']} of 40" in row
+    assert "40, 0, – of 40" in row  # all cut, none empty, not asked for JSON
+    needed = text.partition("## What these items can tell")[2].partition("\n## ")[0]
+    assert f"{100 * part['differences']['tuned-base']['primary']['detectable']:.1f}" in needed
+    assert "`rouge_l\\|rouge-score:" in text
     assert len(score_points(summary)) == 16
     histogram = difference_histogram(evidence, "base", TUNED)
     assert sum(point["items"] for point in histogram) == 160

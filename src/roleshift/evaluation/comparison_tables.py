@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from roleshift.evaluation.markdown_tables import SCALE, as_cell, table
+
 HEAD = ("capability", "metric", "items", "a", "b", "a − b", "interval", "p (Holm)", "detects", "verdict")
-SCALE = 100
 OUTPUT_CHARACTERS = 160
 LARGEST_TITLE = "The items of each capability that differ most, by its primary metric"
 
@@ -28,20 +29,15 @@ def render_table(comparison: Mapping[str, Any]) -> str:
 
 def render_markdown(comparison: Mapping[str, Any]) -> str:
     """The same as Markdown."""
-    rows = [list(HEAD), ["---"] * len(HEAD), *_rows(comparison)]
-    table = "\n".join(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)
-    parts = [*_preface(comparison), table, *_legend(comparison)]
-    parts += [
-        "\n".join(f"- {line}" for line in lines) for lines in (_answers(comparison), _slices(comparison)) if lines
-    ]
+    parts = [*_preface(comparison), table(HEAD, _rows(comparison)).strip(), *_legend(comparison)]
+    parts += [_list(lines) for lines in (_answers(comparison), _slices(comparison)) if lines]
     if comparison["largest"]:
-        parts += [f"**{LARGEST_TITLE}**", "\n".join(f"- {_cell(line)}" for line in _largest(comparison))]
+        parts += [f"{LARGEST_TITLE}:", _list(_largest(comparison))]
     return "\n\n".join(parts) + "\n"
 
 
-def _cell(text: str) -> str:
-    """Text of a model inside Markdown: shown as it is, and unable to end a cell or to open HTML."""
-    return text.replace("|", "∣").replace("<", "&lt;")
+def _list(lines: list[str]) -> str:
+    return "\n".join(f"- {as_cell(line)}" for line in lines)
 
 
 def _preface(comparison: Mapping[str, Any]) -> list[str]:

@@ -37,8 +37,8 @@ def rounded(value: float | None) -> float | None:
 def measure(corpus: Corpus, metric: str, precision: Precision) -> dict[str, Any]:
     """value, low, high, n, groups; `note` where the interval is missing or approximate.
 
-    Below VERIFIED_GROUPS groups every interval may be a little too narrow; that is said once, in the
-    settings of a report, and not at each figure.
+    Below VERIFIED_GROUPS groups every interval may be a little too narrow; reports say that once, and
+    not at each figure.
     """
     interval = bootstrap_interval(
         corpus.statistics,

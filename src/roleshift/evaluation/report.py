@@ -6,8 +6,7 @@ too few items do not allow, is null and has a `note`. Nothing here depends on th
     schema_version  2
     base            {model_id, variant}
     tuned           {model_id, shipped, reference} or null (in baseline.json)
-    settings        {confidence, resamples, seed, shots, minimum_groups (fewer independent items
-                    have no interval), verified_groups (with fewer, intervals may be a little narrow)}
+    settings        {confidence, resamples, seed, shots, minimum_groups}
     beats_all       how many capabilities' shipped variant beats base, base with shots and the best
                     floor, each by a paired interval (not corrected) above 0
     beats_all_capabilities
@@ -47,15 +46,12 @@ import polars as pl
 
 from roleshift.evaluation.evidence import Evidence, SystemKey, answer_counts
 from roleshift.evaluation.floors import FLOOR
-from roleshift.evaluation.markdown import report_markdown, results_markdown
 from roleshift.evaluation.measures import Precision, measure, paired_difference, pass_rate, rounded
 from roleshift.evaluation.metrics.corpus import per_class
 from roleshift.evaluation.robustness import capability_robustness, perturbation_robustness
 from roleshift.evaluation.slices import slice_report, slice_values
-from roleshift.evaluation.statistics import MINIMUM_GROUPS, VERIFIED_GROUPS
+from roleshift.evaluation.statistics import MINIMUM_GROUPS
 from roleshift.evaluation.verdicts import judge
-
-__all__ = ["Tuned", "report_markdown", "results_markdown", "summarise"]
 
 SCHEMA_VERSION = 2
 BEATEN = ("tuned-base", "tuned-base-shots", "tuned-best-floor")
@@ -99,7 +95,6 @@ def summarise(
             "seed": precision.seed,
             "shots": shots,
             "minimum_groups": MINIMUM_GROUPS,
-            "verified_groups": VERIFIED_GROUPS,
         },
         "capabilities": capabilities,
     }

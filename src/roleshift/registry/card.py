@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from roleshift.errors import RoleShiftError
-from roleshift.evaluation.markdown import report_markdown, results_markdown
+from roleshift.evaluation.markdown import report_markdown
+from roleshift.evaluation.markdown_tables import results_markdown
 from roleshift.files import read_json
 from roleshift.params import Params
 from roleshift.registry.tracking import Tracking, reporting
