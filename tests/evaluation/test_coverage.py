@@ -2,27 +2,55 @@
 
 import numpy as np
 import pytest
+from rouge_score.rouge_scorer import RougeScorer
 
 from roleshift.evaluation.metrics.corpus import bleu, chrf, ratio
 from roleshift.evaluation.statistics import approximate_randomisation, bootstrap_interval, paired_bootstrap
-from roleshift.evaluation.statistics.simulation import bleu_statistics, chrf_statistics, coverage, skewed_means
+from roleshift.evaluation.statistics.simulated_texts import PADDING, draw_texts, rouge_l_f1, rouge_n_f1
+from roleshift.evaluation.statistics.simulation import (
+    bleu_statistics,
+    chrf_statistics,
+    coverage,
+    right_or_wrong,
+    rouge_2_statistics,
+    rouge_l_statistics,
+)
 
 SIMULATIONS = 2000
 GROUPS = 200
 RESAMPLES = 300
 
 
-@pytest.mark.parametrize("method", ["percentile", "bca"])
 @pytest.mark.parametrize(
     ("draw", "corpus"),
-    [(skewed_means, ratio), (bleu_statistics, bleu), (chrf_statistics, chrf)],
-    ids=["mean", "bleu", "chrf"],
+    [
+        (right_or_wrong, ratio),
+        (rouge_l_statistics, ratio),
+        (rouge_2_statistics, ratio),
+        (bleu_statistics, bleu),
+        (chrf_statistics, chrf),
+    ],
+    ids=["accuracy", "rouge_l", "rouge_2", "bleu", "chrf"],
 )
-def test_intervals_cover_the_true_value_at_the_nominal_rate(draw, corpus, method) -> None:
-    covered = coverage(
-        draw, corpus, items=GROUPS, simulations=SIMULATIONS, resamples=RESAMPLES, method=method, seed=12345
-    )
-    assert 0.93 <= covered <= 0.97
+def test_intervals_cover_the_true_value_at_the_nominal_rate(draw, corpus) -> None:
+    covered = coverage(draw, corpus, items=GROUPS, simulations=SIMULATIONS, resamples=RESAMPLES, seed=12345)
+    assert set(covered) == {"percentile", "bca"}
+    for share in covered.values():
+        assert 0.93 <= share <= 0.97
+
+
+def test_simulated_texts_have_the_rouge_that_rouge_score_gives_them() -> None:
+    reference, answer = draw_texts(np.random.default_rng(5), 500)
+    texts = [[" ".join(f"w{word}" for word in row if word != PADDING) for row in side] for side in (reference, answer)]
+    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"])
+    expected = [scorer.score(wanted, found) for wanted, found in zip(*texts, strict=True)]
+    for ours, name in (
+        (rouge_n_f1(reference, answer, 1), "rouge1"),
+        (rouge_n_f1(reference, answer, 2), "rouge2"),
+        (rouge_l_f1(reference, answer), "rougeL"),
+    ):
+        assert ours == pytest.approx([score[name].fmeasure for score in expected], abs=1e-12)
+    assert len(set(rouge_l_f1(reference, answer).round(6))) > 50
 
 
 def test_grouped_items_are_covered_by_resampling_groups() -> None:

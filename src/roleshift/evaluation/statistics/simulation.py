@@ -11,17 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roleshift.evaluation.statistics.intervals import bootstrap_interval
+from roleshift.evaluation.statistics.simulated_texts import draw_texts, rouge_l_f1, rouge_n_f1
 
 Floats = NDArray[np.float64]
+Method = Literal["percentile", "bca"]
 Draw = Callable[[np.random.Generator, int], Floats]
-TRUTH_ITEMS = 400_000
+TRUTH_ITEMS = 100_000
 """A test set so large that its value stands for the true one."""
 
 
-def skewed_means(generator: np.random.Generator, items: int) -> Floats:
-    """Scores as ROUGE gives them: many low, some high, some exactly 0."""
-    values = generator.beta(0.8, 2.5, size=items) * (generator.random(items) > 0.1)
-    return np.stack([values, np.ones(items)], axis=-1)
+def right_or_wrong(generator: np.random.Generator, items: int) -> Floats:
+    """Scores of 0 or 1, one in four of them 1: accuracy, exact match."""
+    return np.stack([generator.random(items) < 0.25, np.ones(items)], axis=-1).astype(float)
+
+
+def rouge_l_statistics(generator: np.random.Generator, items: int) -> Floats:
+    """ROUGE-L of simulated texts: many low, some exactly 0 or 1."""
+    return np.stack([rouge_l_f1(*draw_texts(generator, items)), np.ones(items)], axis=-1)
+
+
+def rouge_2_statistics(generator: np.random.Generator, items: int) -> Floats:
+    """ROUGE-2 of simulated texts: half of them exactly 0."""
+    return np.stack([rouge_n_f1(*draw_texts(generator, items), order=2), np.ones(items)], axis=-1)
 
 
 def bleu_statistics(generator: np.random.Generator, items: int) -> Floats:
@@ -61,15 +72,16 @@ def coverage(
     items: int,
     simulations: int,
     resamples: int,
-    method: Literal["percentile", "bca"],
     seed: int,
-) -> float:
-    """The share of nominal 95% bootstrap intervals that hold the true value."""
+) -> dict[Method, float]:
+    """The share of nominal 95% bootstrap intervals that hold the true value, by method, on the same test sets."""
     generator = np.random.default_rng(seed)
     truth = float(corpus(draw(generator, TRUTH_ITEMS).sum(axis=0)))
-    covered = 0
+    covered: dict[Method, int] = {"percentile": 0, "bca": 0}
     for number in range(simulations):
-        interval = bootstrap_interval(draw(generator, items), corpus, resamples=resamples, method=method, seed=number)
-        assert interval.low is not None and interval.high is not None, f"{items} items are too few for an interval"
-        covered += interval.low <= truth <= interval.high
-    return covered / simulations
+        drawn = draw(generator, items)
+        for method in covered:
+            interval = bootstrap_interval(drawn, corpus, resamples=resamples, method=method, seed=number)
+            assert interval.low is not None and interval.high is not None, f"{items} items are too few for an interval"
+            covered[method] += interval.low <= truth <= interval.high
+    return {method: count / simulations for method, count in covered.items()}
