@@ -2,17 +2,22 @@
 
 import fcntl
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from roleshift.errors import RoleShiftError
 
 BUSY_SECONDS = 60
 """How long a writer waits for another one on SQLite."""
+CONNECT_SECONDS = 10
+"""How long a PostgreSQL server may take to answer a new connection."""
+LOCK_SECONDS = 900
+"""How long a process waits for another machine's lock on PostgreSQL: registering uploads a model."""
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -21,9 +26,24 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(match[1]).resolve() if match else None
 
 
+def is_postgresql(uri: str) -> bool:
+    """Whether a URI names a PostgreSQL database."""
+    return uri.startswith(("postgresql:", "postgresql+"))
+
+
 @contextmanager
 def store_lock(uri: str, name: str = "lock") -> Iterator[None]:
-    """Let one process of this machine at a time do what SQLite does not serialise; others wait."""
+    """Let one process at a time do what the store does not serialise; others wait.
+
+    On SQLite a file lock among the processes of this machine, on PostgreSQL an advisory lock among
+    all machines. A server locks nothing for its clients: two of them may work at once.
+    """
+    if is_postgresql(uri):
+        with connected(uri) as connection:
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key(name)})
+            yield
+        return
     database = sqlite_path(uri)
     if database is None:
         yield
@@ -34,9 +54,13 @@ def store_lock(uri: str, name: str = "lock") -> Iterator[None]:
         yield
 
 
+def _lock_key(name: str) -> int:
+    return zlib.crc32(f"roleshift {name}".encode())
+
+
 def redacted(uri: str) -> str:
-    """A URI without user name and password."""
-    return re.sub(r"//[^/@]+@", "//***@", uri)
+    """A URI, or a text with URIs in it, without user names and passwords."""
+    return re.sub(r"(password=)[^&\s]+", r"\1***", re.sub(r"//[^/\s]+@", "//***@", uri))
 
 
 def first_line(error: Exception, uri: str = "") -> str:
@@ -58,11 +82,16 @@ def reporting_database(what: str, uri: str) -> Iterator[None]:
         ) from error
 
 
+def _options(uri: str) -> dict[str, int]:
+    if sqlite_path(uri) is not None:
+        return {"timeout": BUSY_SECONDS}
+    return {"connect_timeout": CONNECT_SECONDS} if is_postgresql(uri) else {}
+
+
 @contextmanager
 def connected(uri: str) -> Iterator[Connection]:
     """A connection whose transaction is committed at the end, or rolled back whole."""
-    options = {"timeout": BUSY_SECONDS} if sqlite_path(uri) is not None else {}
-    engine: Engine = create_engine(uri, connect_args=options)
+    engine: Engine = create_engine(uri, connect_args=_options(uri))
     try:
         with engine.begin() as connection:
             yield connection
@@ -72,9 +101,8 @@ def connected(uri: str) -> Iterator[Connection]:
 
 def pooled(uri: str) -> Engine:
     """An engine that stays open, for a store that is asked often; SQLite in WAL mode, so readers never wait."""
-    options = {"timeout": BUSY_SECONDS} if sqlite_path(uri) is not None else {}
-    engine = create_engine(uri, connect_args=options, pool_pre_ping=True)
-    if options:
+    engine = create_engine(uri, connect_args=_options(uri), pool_pre_ping=True)
+    if sqlite_path(uri) is not None:
 
         @event.listens_for(engine, "connect")
         def _wal(connection: object, _: object) -> None:
@@ -89,9 +117,10 @@ def migrate(connection: Connection, uri: str, prefix: str, migrations: Sequence[
     """Bring the tables named `prefix`... to the last migration; True where one was applied.
 
     A newer schema than the last known one is refused. Migrations are numbered from 1 and append-only: a released
-    one is never edited.
+    one is never edited. Where nothing is to be done nothing is written, so that a reader needs no right to write.
     """
-    connection.execute(text(f"CREATE TABLE IF NOT EXISTS {prefix}_schema (version INTEGER PRIMARY KEY)"))
+    if not inspect(connection).has_table(f"{prefix}_schema"):
+        connection.execute(text(f"CREATE TABLE {prefix}_schema (version INTEGER PRIMARY KEY)"))
     done = connection.execute(text(f"SELECT MAX(version) FROM {prefix}_schema")).scalar() or 0  # noqa: S608
     if done > len(migrations):
         raise RoleShiftError(
@@ -105,13 +134,25 @@ def migrate(connection: Connection, uri: str, prefix: str, migrations: Sequence[
 
 
 def protect(connection: Connection, uri: str, table: str, what: str) -> None:
-    """SQLite itself refuses to alter or delete a row of the table."""
-    if sqlite_path(uri) is None:
-        return
-    for change in ("UPDATE", "DELETE"):
+    """The database itself refuses to alter or delete a row of the table: SQLite and PostgreSQL by triggers."""
+    if is_postgresql(uri):
         connection.execute(
             text(
-                f"CREATE TRIGGER IF NOT EXISTS {table}_{change.lower()} BEFORE {change} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{what} is append-only'); END"
+                f"CREATE OR REPLACE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ "
+                f"BEGIN RAISE EXCEPTION '{what} is append-only'; END $$"
             )
         )
+        connection.execute(
+            text(
+                f"CREATE OR REPLACE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+                f"EXECUTE FUNCTION {table}_append_only()"
+            )
+        )
+    elif sqlite_path(uri) is not None:
+        for change in ("UPDATE", "DELETE"):
+            connection.execute(
+                text(
+                    f"CREATE TRIGGER IF NOT EXISTS {table}_{change.lower()} BEFORE {change} ON {table} "
+                    f"BEGIN SELECT RAISE(ABORT, '{what} is append-only'); END"
+                )
+            )

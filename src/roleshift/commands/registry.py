@@ -57,9 +57,10 @@ class Opened:
 
     def approver(self) -> str:
         """Who acts, if they may."""
+        from roleshift.registry.identity import acting_user
         from roleshift.registry.promotion import require_approver
 
-        return require_approver(self.params.registry.approvers)
+        return require_approver(self.params.registry.approvers, acting_user(self.tracking.uri))
 
 
 def gate(version: VersionArgument, waive: Waive = None, reason: Reason = None,

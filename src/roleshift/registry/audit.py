@@ -6,6 +6,8 @@ that start from the same entry the database lets exactly one in.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -15,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from roleshift.databases import connected, migrate, protect, redacted, store_lock
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json
-from roleshift.registry.tracking import reporting
+from roleshift.registry.tracking import is_server, reporting
 
 CHAMPION_KINDS = ("promote", "rollback", "reconcile")
 """Entries that say which version is champion from then on."""
@@ -63,12 +65,27 @@ def audit_uri(tracking_uri: str) -> str:
     given = os.environ.get("ROLESHIFT_AUDIT_URI")
     if given:
         return given
-    if tracking_uri.startswith(("http://", "https://")):
+    if is_server(tracking_uri):
         raise RoleShiftError(
             f"tracking store {redacted(tracking_uri)}: a server keeps no audit log; set ROLESHIFT_AUDIT_URI to a "
             "database that everyone who promotes can reach (postgresql://…)"
         )
     return tracking_uri
+
+
+def lock_uri(tracking_uri: str) -> str:
+    """Where those who write to a tracking store wait for each other: a server's clients at the audit log's database."""
+    return os.environ.get("ROLESHIFT_AUDIT_URI", tracking_uri) if is_server(tracking_uri) else tracking_uri
+
+
+@contextmanager
+def exclusive(tracking_uri: str, name: str) -> Iterator[None]:
+    """Hold the lock of this name among all who write to a tracking store."""
+    uri = lock_uri(tracking_uri)
+    with ExitStack() as stack:
+        with reporting(uri):
+            stack.enter_context(store_lock(uri, name))
+        yield
 
 
 class AuditLog:
@@ -78,7 +95,6 @@ class AuditLog:
         self.uri, self.model = uri, model
         with reporting(uri), store_lock(uri, "audit.lock"), connected(uri) as connection:
             if migrate(connection, uri, "roleshift_audit", MIGRATIONS, "audit log"):
-                # elsewhere than on SQLite the chain of hashes shows a change
                 protect(connection, uri, "roleshift_audit", "the audit log")
 
     def entries(self) -> list[Entry]:

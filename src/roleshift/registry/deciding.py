@@ -6,6 +6,7 @@ from roleshift.errors import RoleShiftError
 from roleshift.feedback.events import Event
 from roleshift.params import Params
 from roleshift.registry.gate import GATE, Verdict, run_gate
+from roleshift.registry.identity import acting_user
 from roleshift.registry.promotion import audit_log, promote, require_approver, standing
 from roleshift.registry.registering import Registered
 from roleshift.registry.tracking import Tracking
@@ -29,7 +30,7 @@ def judge(
         return run_gate(tracking, params, version, votes=votes)
     if not (reason or "").strip():
         raise RoleShiftError("--waive needs --reason TEXT")
-    who = require_approver(params.registry.approvers)
+    who = require_approver(params.registry.approvers, acting_user(tracking.uri))
     verdict = run_gate(tracking, params, version, votes=votes, waived=dict.fromkeys(waive, f"{reason} ({who})"))
     used = [rule.name for rule in verdict.rules if rule.state == "waived"]
     if used:
@@ -51,9 +52,10 @@ def decide(
     tags = tracking.client.get_model_version(registered.tuned.name, str(registered.tuned.number)).tags
     if not registered.changes and GATE in tags:
         return None
-    before = standing(tracking, registered.tuned.name).alias
+    automatic = move and params.registry.promote == "automatic"
+    before = standing(tracking, registered.tuned.name).alias if automatic else None
     verdict = run_gate(tracking, params, registered.tuned, votes=votes)
-    if move and params.registry.promote == "automatic" and verdict.passed:
-        who = require_approver(params.registry.approvers)
+    if automatic and verdict.passed:
+        who = require_approver(params.registry.approvers, acting_user(tracking.uri))
         promote(tracking, registered.tuned, verdict, expected=before, who=who, reason="automatic: the gate passed")
     return verdict

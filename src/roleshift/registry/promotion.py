@@ -13,12 +13,10 @@ from pathlib import Path
 
 import mlflow.artifacts
 
-from roleshift.databases import store_lock
 from roleshift.errors import RoleShiftError
 from roleshift.files import read_json
-from roleshift.registry.audit import CHAMPION_KINDS, AuditLog, Entry, audit_uri, audited_champion
+from roleshift.registry.audit import CHAMPION_KINDS, AuditLog, Entry, audit_uri, audited_champion, exclusive
 from roleshift.registry.gate import Verdict
-from roleshift.registry.manifest import user
 from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import Version, list_versions, resolve
 from roleshift.serving.pyfunc import check_artifacts
@@ -72,9 +70,8 @@ def _groups(who: str) -> set[str]:
     return {entry.gr_name for entry in grp.getgrall() if entry.gr_gid in ids}
 
 
-def require_approver(approvers: tuple[str, ...] | None, who: str | None = None) -> str:
+def require_approver(approvers: tuple[str, ...] | None, who: str) -> str:
     """The name of who acts; raises where they may not."""
-    who = who or user()
     if not may_promote(approvers, who):
         raise RoleShiftError(
             f"{who} may not change the champion; registry.approvers names {', '.join(approvers or ()) or 'nobody'}"
@@ -109,7 +106,7 @@ def promote(
             f"version {version.number} does not pass the gate ({failed}); `roleshift gate {version.number}` shows the "
             "figures, --waive RULE --reason accepts a failure"
         )
-    with store_lock(tracking.uri, "promote.lock"):
+    with exclusive(tracking.uri, "promote.lock"):
         now = standing(tracking, name)
         if now.audited == version.number and now.alias != version.number and _cut_off(now):
             _move(tracking, name, version.number)  # the log has it: a kill came before the alias moved
@@ -138,7 +135,7 @@ def rollback(tracking: Tracking, name: str, *, expected: int | None, who: str, r
     `expected` is the champion that the caller wants to leave.
     """
     _require_reason(reason)
-    with store_lock(tracking.uri, "promote.lock"):
+    with exclusive(tracking.uri, "promote.lock"):
         now = standing(tracking, name)
         _refuse_drift(now)
         _refuse_moved(now, expected)
@@ -168,7 +165,7 @@ def retire(tracking: Tracking, version: Version, *, who: str, reason: str) -> En
     _require_reason(reason)
     if version.aliases:
         raise RoleShiftError(f"version {version.number} is {', '.join(version.aliases)}; move the alias first")
-    with store_lock(tracking.uri, "promote.lock"):
+    with exclusive(tracking.uri, "promote.lock"):
         now = standing(tracking, version.name)
         _refuse_retired(now, version.number)
         return audit_log(tracking, version.name).append(
@@ -178,7 +175,7 @@ def retire(tracking: Tracking, version: Version, *, who: str, reason: str) -> En
 
 def reconcile(tracking: Tracking, name: str, *, accept: bool, who: str, reason: str | None) -> Entry | None:
     """Bring alias and log together: the alias back to the log's champion, or with `accept` into the log."""
-    with store_lock(tracking.uri, "promote.lock"):
+    with exclusive(tracking.uri, "promote.lock"):
         now = standing(tracking, name)
         if now.drift is None:
             return None

@@ -13,8 +13,8 @@ from typing import Any
 from mlflow.entities import LoggedModel
 from mlflow.exceptions import MlflowException
 
-from roleshift.databases import store_lock
 from roleshift.errors import RoleShiftError
+from roleshift.registry.audit import exclusive
 from roleshift.registry.manifest import Candidate, Made
 from roleshift.registry.packaging import upload
 from roleshift.registry.pipeline_run import ensure_pipeline_run, ensure_training_run, state_tags
@@ -53,7 +53,7 @@ def register(
     `experiment` is the DVC experiment's name, a tag. Without `move_aliases` no alias moves and no
     existing version gets newer evidence.
     """
-    with reporting(tracking.uri), store_lock(tracking.uri, "register.lock"):
+    with reporting(tracking.uri), exclusive(tracking.uri, "register.lock"):
         changes: list[str] = []
         training = ensure_training_run(tracking, root)
         tags = state_tags(made.tuned.manifest, experiment) | {TRAINING: training.info.run_id}

@@ -97,12 +97,17 @@ def _create_experiment(client: MlflowClient, experiment: str, location: str | No
     return found
 
 
+def is_server(uri: str) -> bool:
+    """Whether a URI names an MLflow server."""
+    return uri.startswith(("http://", "https://"))
+
+
 def artifact_location(uri: str, home: Path) -> str | None:
     """Where artifacts go: beside an SQLite file, below `home` for another database, else the server's choice."""
     database = sqlite_path(uri)
     if database is not None:
         return (database.parent / "mlartifacts").as_uri()
-    if uri.startswith(("http://", "https://")):
+    if is_server(uri):
         return None
     return (home / "mlartifacts").resolve().as_uri()
 
