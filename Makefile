@@ -12,7 +12,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint dashboard screenshots mlflow bench clean publish-run
+.PHONY: help setup repro test test-team lint dashboard screenshots mlflow bench clean publish-run
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,7 +29,11 @@ repro: setup ## Run the pipeline; only what changed runs (PROFILE=smoke|full run
 	@$(if $(PROFILE),roleshift run --params profiles/$(PROFILE).yaml --name $(PROFILE),dvc repro)
 
 test: setup ## Run the tests
-	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m 'not real and not slow and not e2e' $(PYTEST_FLAGS)
+	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m 'not real and not slow and not e2e and not team' $(PYTEST_FLAGS)
+
+test-team: setup ## Test shared backends: PostgreSQL (of this machine), an S3 store, an MLflow server with users
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRA),dev,team-test]'
+	@OMP_NUM_THREADS=1 python -m pytest -m team tests/team --no-skips $(PYTEST_FLAGS)
 
 lint: setup ## Check style, types and import contracts
 	@ruff check . && ruff format --check . && mypy && lint-imports

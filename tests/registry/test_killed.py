@@ -7,8 +7,8 @@ import pytest
 from killed import count_writes, register_in_process
 from made_project import make_project
 
+from roleshift.registry.figures import figures
 from roleshift.registry.manifest import read_made
-from roleshift.registry.pipeline_run import figures
 from roleshift.registry.registering import register
 from roleshift.registry.tracking import Tracking, open_tracking
 from roleshift.registry.versions import list_versions

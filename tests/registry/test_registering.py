@@ -86,8 +86,9 @@ def test_artifacts_that_vanished_from_the_store_are_uploaded_again(registering, 
 def test_the_run_holds_figures_params_and_artifacts_and_names_the_training_run(registering, tracking, root):
     registered = registering()
     run = tracking.client.get_run(registered.pipeline_run)
-    assert run.data.metrics["evaluate.capabilities.summarize.systems.base.metrics.rouge_l.value"] == 0.183
-    assert run.data.metrics["timings.select.seconds"] == 2.0
+    assert run.data.metrics["summarize/rouge_l base"] == 0.183
+    assert run.data.metrics["summarize/rouge_l tuned - base low"] == 0.1
+    assert run.data.metrics["seconds/select"] == 2.0
     assert run.data.params["train.rank"] == str(yaml.safe_load((root / "params.yaml").read_text())["train"]["rank"])
     assert run.data.tags["roleshift.training_run"] == registered.training_run
     training = tracking.client.get_run(registered.training_run)

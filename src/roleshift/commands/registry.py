@@ -1,11 +1,13 @@
 """Commands over the registry: gate, promote, rollback, history, retire, reconcile, lineage."""
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from roleshift.databases import redacted
 from roleshift.project import Project
 
 if TYPE_CHECKING:
@@ -128,6 +130,19 @@ def retire(version: VersionArgument, reason: Annotated[str, typer.Option(help="W
     print(f"version {found.number} is retired")
 
 
+def migrate() -> None:
+    """Make the project's own tables, or bring them up to date, in the databases that the environment names."""
+    from roleshift.feedback.store import FeedbackStore
+    from roleshift.params import load_params
+    from roleshift.registry.audit import AuditLog, audit_uri
+
+    project = Project.discover()
+    uri = audit_uri(project.tracking_uri)
+    AuditLog(uri, load_params(project.root / "params.yaml").registry.model_name)
+    store = FeedbackStore.of(project)
+    print(f"up to date: the audit log in {redacted(uri)}, the feedback store in {redacted(store.uri)}")
+
+
 def reconcile(accept: Annotated[bool, typer.Option(help="Take the alias's version into the log.")] = False,
               reason: Reason = None) -> None:  # fmt: skip
     """Bring the alias champion and the audit log together where the alias was moved by other means."""
@@ -161,30 +176,21 @@ def history(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def lineage(version: VersionArgument,
-            verify: Annotated[bool, typer.Option("--verify", help="Hash every artifact again.")] = False,
+            verify: Annotated[bool, typer.Option("--verify", help="Hash every file again.")] = False,
+            as_json: Annotated[bool, typer.Option("--json", help="Print JSON, every hash whole.")] = False,
             ) -> None:  # fmt: skip
-    """From what a version was made: runs, commit, data, params, evidence; --verify checks the files."""
-    import tempfile
-    from pathlib import Path
-
-    from roleshift.registry import promotion
-    from roleshift.registry.registering import TRAINING
-    from roleshift.registry.versions import download_manifest
+    """From a version's figures back to evidence, runs, model, base and data; --verify hashes all files again."""
+    from roleshift.registry import lineage as chains
 
     opened = Opened.here()
     found = opened.version(version)
-    with tempfile.TemporaryDirectory() as folder:
-        manifest = download_manifest(opened.tracking, found, Path(folder))
-    run = opened.tracking.client.get_run(found.evidence_run) if found.evidence_run else None
-    chain = {
-        "version": found.number, "kind": found.kind, "variant": found.variant, "aliases": list(found.aliases),
-        "model_id": found.model_id, "content_id": found.content_id,
-        "pipeline run": found.evidence_run, "training run": run.data.tags.get(TRAINING) if run else None,
-        **{key: manifest.get(key) for key in ("user", "git", "dvc", "base", "data", "evidence", "metrics")},
-    }  # fmt: skip
-    print(json.dumps(chain, ensure_ascii=False, indent=2))
+    chain = chains.lineage(opened.tracking, found)
+    print(json.dumps(chain, ensure_ascii=False, indent=2) if as_json else chains.lineage_lines(chain))
     if verify:
-        print(f"{promotion.verify(opened.tracking, found)} files hashed: all as registered")
+        count = chains.verify(opened.tracking, found)
+        print(f"{count} files of the version and its evidence hashed: all as registered", file=sys.stderr)
+        for name, state in chains.data_here(opened.project.root, chain["made"]["data"]).items():
+            print(f"data, {name}: {state}", file=sys.stderr)
 
 
 def _lines(verdict: "Verdict") -> str:

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from roleshift.databases import connected, migrate, protect, redacted, store_lock
+from roleshift.databases import connected, first_line, migrate, protect, redacted, store_lock
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json
 from roleshift.registry.tracking import is_server, reporting
@@ -30,6 +30,7 @@ MIGRATIONS = (
         previous TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (model, sequence)
     )
     """,
+    "ALTER TABLE roleshift_audit ADD COLUMN evidence_hash TEXT",
 )
 
 
@@ -54,10 +55,17 @@ class Entry:
     reason: str | None
     previous: str
     hash: str
+    evidence_hash: str | None = None  # of the files that the gate judged
 
     def computed_hash(self) -> str:
-        """What `hash` must be: over everything else, the hash of the entry before included."""
-        return hash_json({key: value for key, value in asdict(self).items() if key != "hash"})
+        """What `hash` must be: over everything else, the hash of the entry before included.
+
+        A column that a later migration added counts where it holds something: the hashes of older entries stay valid.
+        """
+        values = {key: value for key, value in asdict(self).items() if key != "hash"}
+        if self.evidence_hash is None:
+            del values["evidence_hash"]
+        return hash_json(values)
 
 
 def audit_uri(tracking_uri: str) -> str:
@@ -114,12 +122,12 @@ class AuditLog:
     def append(
         self, kind: str, *, who: str, after: list[Entry], version_from: int | None = None,
         version_to: int | None = None, expected: int | None = None, gate: str | None = None,
-        evidence: str | None = None, reason: str | None = None,
+        evidence: str | None = None, evidence_hash: str | None = None, reason: str | None = None,
     ) -> Entry:  # fmt: skip
         """Add an entry after those that the caller has seen; raises MovedError where another was added since."""
         unsigned = Entry(
             self.model, len(after) + 1, datetime.now(UTC).isoformat(timespec="seconds"), who, kind, version_from,
-            version_to, expected, gate, evidence, reason, after[-1].hash if after else "", "",
+            version_to, expected, gate, evidence, reason, after[-1].hash if after else "", "", evidence_hash,
         )  # fmt: skip
         entry = Entry(**asdict(unsigned) | {"hash": unsigned.computed_hash()})
         columns = asdict(entry)
@@ -131,6 +139,10 @@ class AuditLog:
             raise MovedError(
                 f"the champion of {self.model!r} was changed by someone else at the same time; "
                 "look at `roleshift history`, then run again"
+            ) from error
+        except SQLAlchemyError as error:
+            raise RoleShiftError(
+                f"audit log {redacted(self.uri)}: {first_line(error, self.uri)}; nothing was changed"
             ) from error
         return entry
 

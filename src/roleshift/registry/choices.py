@@ -1,7 +1,5 @@
 """The versions that a page can offer; looking at them makes no tracking store."""
 
-from dataclasses import asdict
-
 import polars as pl
 
 from roleshift.databases import sqlite_path
@@ -28,9 +26,10 @@ def registered_versions(project: Project, params: Params) -> list[Version]:
     return [version for version in reversed(found) if version.complete]
 
 
-def rules_frame(verdict: Verdict) -> pl.DataFrame:
-    """One row per rule of the gate: rule, state, figure."""
-    return pl.DataFrame([asdict(rule) for rule in verdict.rules]).rename({"name": "rule"})
+def rules_frame(verdict: Verdict, language: str = "en") -> pl.DataFrame:
+    """One row per rule of the gate: rule, state, figure in the language."""
+    rows = [{"rule": rule.name, "state": rule.state, "figure": rule.text(language)} for rule in verdict.rules]
+    return pl.DataFrame(rows)
 
 
 def history_frame(entries: list[Entry]) -> pl.DataFrame:

@@ -37,7 +37,7 @@ def judge(
         log = audit_log(tracking, version.name)
         log.append(
             "waive", who=who, after=log.entries(), version_from=version.number, gate=verdict.summary,
-            evidence=version.evidence_run, reason=f"{', '.join(used)}: {reason}",
+            evidence=version.evidence_run, evidence_hash=verdict.evidence, reason=f"{', '.join(used)}: {reason}",
         )  # fmt: skip
     return verdict
 

@@ -1,4 +1,4 @@
-"""The pipeline run: everything a complete pipeline measured, logged once per content, in batches."""
+"""The pipeline run: what a complete pipeline measured, logged once per content, in batches."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,8 @@ from mlflow.entities import Metric, Param, Run
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json, list_files, read_json, sha256_file
 from roleshift.registry.drawings import draw_plots
-from roleshift.registry.figures import numbers, settings
-from roleshift.registry.manifest import METRICS, Made
+from roleshift.registry.figures import figures, numbers, settings
+from roleshift.registry.manifest import Made
 from roleshift.registry.tracking import Tracking
 from roleshift.registry.training_run import INPUT_HASH_TAG, STAGE_TAG
 from roleshift.stage import declared_stage, snapshot
@@ -66,17 +66,6 @@ def log_numbers(tracking: Tracking, run: Run, values: dict[str, float]) -> None:
     metrics = [Metric(name, value, run.info.start_time, 0) for name, value in sorted(values.items())]
     for start in range(0, len(metrics), METRICS_PER_BATCH):
         tracking.client.log_batch(run.info.run_id, metrics=metrics[start : start + METRICS_PER_BATCH])
-
-
-def figures(root: Path) -> dict[str, float]:
-    """Every number of the pipeline's metrics, the data's report and the timings, by file and path."""
-    values: dict[str, float] = {}
-    for name in METRICS:
-        values |= numbers(read_json(root / f"metrics/{name}.json"), name)
-    for path in sorted((root / "metrics/timings").glob("*.json")):
-        values |= numbers(read_json(path), f"timings.{path.stem}")
-    values |= numbers(read_json(root / "data/report.json"), "data")
-    return values
 
 
 def upload_outputs(tracking: Tracking, run_id: str, root: Path) -> None:

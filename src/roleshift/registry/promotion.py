@@ -9,17 +9,13 @@ import grp
 import os
 import pwd
 from dataclasses import dataclass
-from pathlib import Path
-
-import mlflow.artifacts
 
 from roleshift.errors import RoleShiftError
-from roleshift.files import read_json
 from roleshift.registry.audit import CHAMPION_KINDS, AuditLog, Entry, audit_uri, audited_champion, exclusive
 from roleshift.registry.gate import Verdict
+from roleshift.registry.lineage import verify
 from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import Version, list_versions, resolve
-from roleshift.serving.pyfunc import check_artifacts
 
 CHAMPION = "champion"
 
@@ -79,18 +75,6 @@ def require_approver(approvers: tuple[str, ...] | None, who: str) -> str:
     return who
 
 
-def verify(tracking: Tracking, version: Version) -> int:
-    """Hash every artifact of a version against its manifest; the number of files. Raises, naming the file."""
-    with reporting(tracking.uri):
-        location = tracking.client.get_logged_model(version.logged_model).artifact_location
-        folder = Path(mlflow.artifacts.download_artifacts(f"{location}/artifacts", tracking_uri=tracking.uri))
-    manifest = read_json(folder / "manifest.json")
-    if manifest.get("content_id") != version.content_id:
-        raise RoleShiftError(f"{folder / 'manifest.json'}: is of other content than version {version.number}")
-    check_artifacts(folder, manifest)
-    return len(manifest["files"])
-
-
 def promote(
     tracking: Tracking, version: Version, verdict: Verdict, *, expected: int | None, who: str, reason: str | None
 ) -> Entry | None:
@@ -123,7 +107,8 @@ def promote(
         verify(tracking, version)
         entry = audit_log(tracking, name).append(
             "promote", who=who, after=now.entries, version_from=now.alias, version_to=version.number,
-            expected=expected, gate=verdict.summary, evidence=version.evidence_run, reason=reason,
+            expected=expected, gate=verdict.summary, evidence=version.evidence_run, evidence_hash=verdict.evidence,
+            reason=reason,
         )  # fmt: skip
         _move(tracking, name, version.number)
         return entry

@@ -6,6 +6,7 @@ is registered twice.
 """
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,27 @@ from mlflow.entities import LoggedModel
 from mlflow.exceptions import MlflowException
 
 from roleshift.errors import RoleShiftError
+from roleshift.files import sha256_file
 from roleshift.registry.audit import exclusive
+from roleshift.registry.lineage import TRAINING
 from roleshift.registry.manifest import Candidate, Made
 from roleshift.registry.packaging import upload
 from roleshift.registry.pipeline_run import ensure_pipeline_run, ensure_training_run, state_tags
 from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import (
     CONTENT,
+    DAMAGED,
     EVIDENCE,
     EXPERIMENT,
     KIND,
+    MANIFEST,
     MODEL,
     STATE,
     VARIANT,
     Version,
+    fetch_manifest,
     with_content,
 )
-
-TRAINING = "roleshift.training_run"
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ def ensure_version(
     client = tracking.client
     version = with_content(tracking, name, candidate.content_id)
     logged = _logged_model(tracking, name, candidate, version)
-    if version is not None and version.complete and logged is not None and is_uploaded(tracking, logged, candidate):
+    damaged = version is not None and version.damaged
+    uploaded = logged is not None and not damaged and is_uploaded(tracking, logged, candidate)
+    if version is not None and version.complete and uploaded:
         return version, False
     if logged is None:
         logged = client.create_logged_model(
@@ -95,7 +101,7 @@ def ensure_version(
             tags={CONTENT: candidate.content_id, MODEL: candidate.model_id, "roleshift.model_name": name},
             model_type="text-generation",
         )
-    if not is_uploaded(tracking, logged, candidate):
+    if not uploaded:
         upload(client, candidate, logged)
     if version is None:
         tags = {
@@ -117,7 +123,12 @@ def ensure_version(
         version = _registered(tracking, name, candidate)
     entry = json.dumps([{"name": name, "version": str(version.number)}])
     client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": entry})
+    with tempfile.TemporaryDirectory() as folder:  # the stored one: an attempt that was killed may have written it
+        manifest = sha256_file(fetch_manifest(tracking, logged.model_id, Path(folder)))
+    client.set_model_version_tag(name, str(version.number), MANIFEST, manifest)
     client.set_model_version_tag(name, str(version.number), STATE, "complete")
+    if damaged:
+        client.delete_model_version_tag(name, str(version.number), DAMAGED)
     return _registered(tracking, name, candidate), True
 
 

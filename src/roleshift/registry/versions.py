@@ -9,7 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from roleshift.errors import RoleShiftError
-from roleshift.files import read_json
+from roleshift.files import read_json, sha256_file
 from roleshift.registry.tracking import Tracking, reporting
 
 CONTENT = "roleshift.content_id"
@@ -19,6 +19,8 @@ VARIANT = "roleshift.variant"
 STATE = "roleshift.state"
 EVIDENCE = "roleshift.evidence_run"
 EXPERIMENT = "roleshift.dvc_experiment"
+MANIFEST = "roleshift.manifest_sha256"
+DAMAGED = "roleshift.damaged"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Version:
     logged_model: str
     experiment: str | None
     created: int  # milliseconds since 1970
+    manifest_hash: str | None  # sha256 of the manifest as it was uploaded; absent on versions of earlier releases
+    damaged: bool  # a check found an altered or missing file: `register` uploads it again
 
 
 def list_versions(tracking: Tracking, name: str) -> list[Version]:
@@ -83,15 +87,30 @@ def download_evidence(tracking: Tracking, version: Version, folder: Path) -> Pat
 
 
 def download_manifest(tracking: Tracking, version: Version, folder: Path) -> dict[str, Any]:
-    """The manifest that was stored with the version's artifacts."""
+    """The manifest that was stored with the version's artifacts; raises where it was altered since."""
     folder.mkdir(parents=True, exist_ok=True)
+    path = fetch_manifest(tracking, version.logged_model, folder)
+    check_manifest(version, path)
+    manifest: dict[str, Any] = read_json(path)
+    return manifest
+
+
+def fetch_manifest(tracking: Tracking, logged_model: str, folder: Path) -> Path:
+    """Bring the manifest of a logged model to `folder`."""
     with reporting(tracking.uri):
-        location = tracking.client.get_logged_model(version.logged_model).artifact_location
+        location = tracking.client.get_logged_model(logged_model).artifact_location
         path = mlflow.artifacts.download_artifacts(
             f"{location}/artifacts/manifest.json", dst_path=str(folder), tracking_uri=tracking.uri
         )
-    manifest: dict[str, Any] = read_json(Path(path))
-    return manifest
+    return Path(path)
+
+
+def check_manifest(version: Version, path: Path) -> None:
+    """Raise where a manifest is not the one that was uploaded with the version."""
+    if version.manifest_hash is not None and sha256_file(path) != version.manifest_hash:
+        raise RoleShiftError(f"{path}: differs from the manifest that version {version.number} was registered with")
+    if read_json(path).get("content_id") != version.content_id:
+        raise RoleShiftError(f"{path}: is of other content than version {version.number}")
 
 
 def _search(tracking: Tracking, query: str) -> list[ModelVersion]:
@@ -133,4 +152,6 @@ def _version(found: ModelVersion, aliases: dict[int, list[str]]) -> Version:
         logged_model=tags.get("roleshift.logged_model", ""),
         experiment=tags.get(EXPERIMENT),
         created=int(found.creation_timestamp),
+        manifest_hash=tags.get(MANIFEST),
+        damaged=DAMAGED in tags,
     )
