@@ -24,7 +24,7 @@ app.add_typer(feedback.feedback, name="feedback")
 app.command("drift")(feedback.drift)
 app.command("serve")(serving.serve)
 app.command("career")(impact.career)
-for name in ("gate", "promote", "rollback", "retire", "reconcile", "history", "lineage", "card", "migrate"):
+for name in ("gate", "promote", "rollback", "retire", "reconcile", "history", "lineage", "card", "migrate", "relocate"):
     app.command(name)(getattr(registry, name))
 
 

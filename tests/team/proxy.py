@@ -69,7 +69,7 @@ def failing_proxy(server: str, silence: float) -> Iterator[Faults]:
             self.wfile.write(content)
             connection.close()
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Quiet."""

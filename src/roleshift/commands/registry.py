@@ -143,6 +143,14 @@ def migrate() -> None:
     print(f"up to date: the audit log in {redacted(uri)}, the feedback store in {redacted(store.uri)}")
 
 
+def relocate() -> None:
+    """Point a tracking store that was moved or copied here to the artifacts beside it."""
+    from roleshift.registry.moving import relocate as point_here
+
+    uri = Project.discover().tracking_uri
+    print(f"{point_here(uri)} addresses of {redacted(uri)} now lie beside it")
+
+
 def reconcile(accept: Annotated[bool, typer.Option(help="Take the alias's version into the log.")] = False,
               reason: Reason = None) -> None:  # fmt: skip
     """Bring the alias champion and the audit log together where the alias was moved by other means."""

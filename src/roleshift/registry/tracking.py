@@ -16,6 +16,7 @@ from roleshift.databases import first_line, redacted, sqlite_path, store_lock
 from roleshift.errors import RoleShiftError
 from roleshift.params import Params
 from roleshift.project import Project
+from roleshift.registry.moving import FOLDER, refuse_moved
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # MLflow's own defaults retry for minutes; a server that is down is said to be so within seconds.
@@ -64,6 +65,7 @@ def open_tracking(uri: str, home: Path, experiment: str) -> Tracking:
                 f"(`mlflow experiments restore --experiment-id {found.experiment_id}`) "
                 "or name another in registry.experiment"
             )
+        refuse_moved(uri, found.artifact_location)
         return Tracking(uri, client, found.experiment_id)
 
 
@@ -106,10 +108,10 @@ def artifact_location(uri: str, home: Path) -> str | None:
     """Where artifacts go: beside an SQLite file, below `home` for another database, else the server's choice."""
     database = sqlite_path(uri)
     if database is not None:
-        return (database.parent / "mlartifacts").as_uri()
+        return (database.parent / FOLDER).as_uri()
     if is_server(uri):
         return None
-    return (home / "mlartifacts").resolve().as_uri()
+    return (home / FOLDER).resolve().as_uri()
 
 
 @contextmanager
