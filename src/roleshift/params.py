@@ -299,6 +299,7 @@ class ImpactParams(Section):
     onet: str | None = None
     wages: str | None = None
     roles: str | None = None
+    judgements: str | None = None
 
 
 class GateParams(Section):

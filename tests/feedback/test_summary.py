@@ -7,8 +7,9 @@ from feedback_samples import NEW, OLD, review_item
 from scipy.stats import binomtest
 
 from roleshift.feedback.events import Event
+from roleshift.feedback.judged import judged_table, judgements_of
 from roleshift.feedback.store import FeedbackStore, new_event
-from roleshift.feedback.summary import agreement, judgements, win_rate
+from roleshift.feedback.summary import agreement, win_rate
 
 
 def test_the_win_rates_interval_is_the_exact_one_from_either_side(
@@ -70,9 +71,10 @@ def test_judgements_are_of_one_version_and_population(store: FeedbackStore) -> N
             "judgement", about=review_item(1), answered=OLD, outcome="reject", reviewer_id="ann", drawn_by="random"
         )
     )
-    frame = judgements(store.events(), NEW, "review")
+    judged = judged_table(store.events())
+    frame = judgements_of(judged, NEW, "review")
     assert frame.select("example_id", "accepted").rows() == [("e1", True), ("e2", False)]
-    assert judgements(store.events(), NEW, "captured").is_empty()
+    assert judgements_of(judged, NEW, "captured").is_empty()
 
 
 def test_agreement_is_krippendorffs_alpha(store: FeedbackStore, vote: Callable[..., Event]) -> None:

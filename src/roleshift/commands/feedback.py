@@ -32,6 +32,21 @@ def export(
 
 
 @feedback.command()
+def judgements(
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: feedback/judgements.parquet.")] = None,
+) -> None:
+    """Write what people accepted and rejected, without texts and names, for `impact.judgements` in params.yaml."""
+    from roleshift.feedback.judged import default_judgements, judged_table, write_judgements
+    from roleshift.feedback.store import stored_events
+
+    project = Project.discover()
+    path = out or default_judgements(project)
+    judged = judged_table(stored_events(project, "judgement"))
+    write_judgements(path, judged)
+    print(f"{judged.height} judgements by {judged['reviewer_id'].n_unique()} people written to {path}")
+
+
+@feedback.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Count the events by kind, outcome and population, with the reviewers' agreement."""
     from roleshift.feedback.store import FeedbackStore

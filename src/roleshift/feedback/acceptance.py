@@ -1,14 +1,14 @@
 """People's judgements of a version's review items in the place of a metric's threshold."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
 from roleshift.contracts import ITEM_KEY
 from roleshift.evaluation.evidence import load_tables
-from roleshift.feedback.events import Answered, Event
-from roleshift.feedback.summary import judgements
+from roleshift.feedback.events import Answered
+from roleshift.feedback.judged import judgements_of
 from roleshift.impact.capability import Cell, CellKey
 from roleshift.impact.reviewed import reviewed_cells
 from roleshift.tasks import TaskDefinition
@@ -34,15 +34,15 @@ def with_primary_score(items: pl.DataFrame, scores: pl.DataFrame, tasks: Mapping
 
 
 def with_acceptance(
-    cells: Mapping[CellKey, Cell], evidence: Path, events: Iterable[Event], answered: Answered,
+    cells: Mapping[CellKey, Cell], evidence: Path, judged: pl.DataFrame, answered: Answered,
     tasks: Mapping[str, TaskDefinition], *, resamples: int, seed: int,
 ) -> dict[CellKey, Cell]:  # fmt: skip
     """The cells, those with enough judged review items by their acceptance rate.
 
-    `evidence` is the folder that holds the version's items and scores. Judgements of items that
-    are no longer in the review split do not enter.
+    `evidence` is the folder that holds the version's items and scores, `judged` a table of the
+    contract JUDGED. Judgements of items that are no longer in the review split do not enter.
     """
-    given = judgements(events, answered, REVIEW)
+    given = judgements_of(judged, answered, REVIEW)
     if given.is_empty():
         return dict(cells)
     population = with_primary_score(*review_items(evidence, answered), tasks)

@@ -6,19 +6,12 @@ from dataclasses import dataclass
 
 import krippendorff
 import numpy as np
-import polars as pl
 
 from roleshift.feedback.events import CAPTURED, Answered, Event
 from roleshift.feedback.store import seen_from
 from roleshift.impact.capability import lower_bound
 
 WORTH = {"better": 1.0, "worse": 0.0, "both good": 0.5, "both bad": 0.5}
-JUDGEMENTS = pl.Schema(
-    {
-        "capability": pl.String(), "domain": pl.String(), "example_id": pl.String(), "reviewer_id": pl.String(),
-        "accepted": pl.Boolean(), "drawn_by": pl.String(),
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,21 +40,6 @@ def last_words(events: Iterable[Event]) -> list[Event]:
         sides = sorted((side.model_id, side.variant) for side in (event.answered, event.other) if side is not None)
         last[event.kind, event.reviewer_id, event.about.population, event.about.item_id, *sides] = event
     return list(last.values())
-
-
-def judgements(events: Iterable[Event], answered: Answered, population: str) -> pl.DataFrame:
-    """Accept or reject of one version's answers in one population: columns of JUDGEMENTS."""
-    rows = [
-        {
-            "capability": event.about.capability, "domain": event.about.domain, "example_id": event.about.item_id,
-            "reviewer_id": event.reviewer_id, "accepted": event.outcome == "accept", "drawn_by": event.drawn_by,
-        }
-        for event in last_words(event for event in events if event.kind == "judgement")
-        if (event.answered.model_id, event.answered.variant) == (answered.model_id, answered.variant)
-        and event.about.population == population
-        and event.reviewer_id is not None
-    ]  # fmt: skip
-    return pl.DataFrame(rows, schema=JUDGEMENTS)
 
 
 def win_rate(events: Iterable[Event], answered: Answered, other: Answered, confidence: float) -> WinRate:

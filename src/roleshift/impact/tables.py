@@ -211,6 +211,8 @@ def impact_summary(
     levels: dict[str, dict[str, Any]] = {}
     for cell in analysis.cells.values():
         figures = {"items": cell.items, "observed": cell.observed, "lower": cell.lower, "grade": cell.grade}
+        if cell.reviewed:
+            figures["judged"] = cell.reviewed.judged
         levels.setdefault(cell.capability, {})[cell.domain] = figures
     decided = task_table(analysis)["decision"].value_counts()
     counts = dict(decided.iter_rows())
