@@ -99,6 +99,7 @@ def publish_run(project: Project) -> list[Path]:
             shutil.copyfile(project.root / f"metrics/{name}.json", folder / f"metrics/{name}.json")
         shutil.copytree(project.root / "metrics/timings", folder / "metrics/timings")
         shutil.copytree(project.root / "plots", folder / "plots")
+        shutil.copytree(project.root / "impact", folder / "impact")
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=project.root, capture_output=True, text=True, check=True
         )
