@@ -61,7 +61,8 @@ def test_the_committed_copy_holds_the_tables_of_job_role_impact(tmp_path: Path) 
     (tmp_path / "impact").mkdir()
     pl.DataFrame({"role_id": ["journalist"]}).write_parquet(tmp_path / "impact/roles.parquet")
     (tmp_path / "docs").mkdir()
-    for arguments in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "x"]):
         subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
     publish_run(Project.discover(tmp_path))
     copied = pl.read_parquet(tmp_path / "docs/default-run/impact/roles.parquet")
