@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import polars as pl
 import pytest
@@ -6,8 +8,10 @@ from scipy.stats import rankdata
 
 from roleshift.errors import RoleShiftError
 from roleshift.impact.assumptions import default_assumptions
+from roleshift.impact.moves_page import feature_names
 from roleshift.impact.onet import CODE, Archive
 from roleshift.impact.roles import analyse
+from roleshift.impact.setting import Setting
 from roleshift.impact.transitions import (
     Landscape,
     Profiles,
@@ -19,6 +23,7 @@ from roleshift.impact.transitions import (
     similarity,
     tolerance_fit,
 )
+from roleshift.impact.words import Language
 
 MATRIX = activities(
     {
@@ -123,3 +128,10 @@ def test_a_role_that_the_ratings_leave_out_moves_by_its_activities():
     landscape = Landscape.of(a, rated, fallback=by_tasks)
     assert moves(landscape, "clerk", "low").equals(moves(by_tasks, "clerk", "low"))
     assert not moves(landscape, "writer", "low").equals(moves(by_tasks, "writer", "low"))
+
+
+@pytest.mark.parametrize(("language", "script"), [("en", r"^[ -~]+$"), ("zh", r"^[\u3400-\u9fff、]+$")])
+def test_every_gap_has_a_name_without_an_archive(setting: Setting, language: Language, script: str) -> None:
+    named = feature_names(activity_profiles(setting.work).features, None, language)
+    assert len(set(named.values())) == len(named)
+    assert all(re.match(script, name) and not name.startswith("4.A") for name in named.values())

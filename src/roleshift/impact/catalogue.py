@@ -6,6 +6,7 @@ A company's own roles come as a YAML file of the same form and lie beside the bu
 import csv
 import io
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -247,6 +248,13 @@ def parse_capabilities(raw: Mapping[str, Any], where: str) -> dict[str, Capabili
 def bundled_capabilities() -> dict[str, CapabilityEntry]:
     """The bundled descriptions of the thirteen capabilities."""
     return parse_capabilities(yaml.safe_load(bundled_text("capabilities.yaml")), "catalog/capabilities.yaml")
+
+
+@cache
+def bundled_elements() -> dict[str, Both]:
+    """Names of O*NET's generalized work activities and skills, in our own words, by element id."""
+    raw = yaml.safe_load(bundled_text("elements.yaml"))
+    return {name: _validated(Both, texts, f"catalog/elements.yaml: {name}") for name, texts in raw.items()}
 
 
 def parse_emerging(raw: Mapping[str, Any], where: str) -> list[EmergingEntry]:

@@ -6,12 +6,12 @@ import polars as pl
 
 from roleshift.impact.catalogue import DRIVERS, bundled_capabilities, bundled_emerging
 from roleshift.impact.emerging import appearing_work
-from roleshift.impact.report import Language, Words
 from roleshift.impact.roles import Analysis
 from roleshift.impact.scenario import shrinking_table
 from roleshift.impact.totals import totals
 from roleshift.impact.versions import Difference
 from roleshift.impact.views import PERCENT, SHARES, titled
+from roleshift.impact.words import Language, Words
 
 
 def totals_table(analysis: Analysis) -> pl.DataFrame:

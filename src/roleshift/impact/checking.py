@@ -14,13 +14,14 @@ from roleshift.impact.catalogue import (
     bundled_activities,
     bundled_capabilities,
     bundled_domains,
+    bundled_elements,
     bundled_emerging,
     bundled_roles,
     bundled_text,
     load_roles,
     work_of,
 )
-from roleshift.impact.work import Activities
+from roleshift.impact.work import Activities, activity_of
 from roleshift.tasks import catalogue_tasks
 
 
@@ -38,7 +39,9 @@ def check_catalogue(own: Path | None = None) -> list[str]:
             if entry.role is not None and entry.role not in known:
                 findings.append(f"catalog/emerging.yaml: {entry.id}: unknown role {entry.role!r}")
         findings += [f"catalog/tasks.yaml: {fault}" for fault in _task_faults()]
-        for name in ("roles.yaml", "capabilities.yaml", "consequences.yaml", "emerging.yaml"):
+        unnamed = {activity_of(name) for name in activities.ids} - set(bundled_elements())
+        findings += [f"catalog/elements.yaml: no name for {name}" for name in sorted(unnamed)]
+        for name in ("roles.yaml", "capabilities.yaml", "consequences.yaml", "emerging.yaml", "elements.yaml"):
             findings += [f"catalog/{name}: {fault}" for fault in untranslated(yaml.safe_load(bundled_text(name)))]
         if own is not None:
             findings += role_faults(load_roles(own), activities, str(own))

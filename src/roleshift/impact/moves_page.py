@@ -2,14 +2,13 @@
 
 import polars as pl
 
+from roleshift.impact.catalogue import bundled_elements
 from roleshift.impact.onet import Archive
-from roleshift.impact.report import Language
-from roleshift.impact.roles import role_table
 from roleshift.impact.setting import Setting
 from roleshift.impact.text import table
 from roleshift.impact.transitions import Comfort, Landscape, moves
 from roleshift.impact.views import PERCENT, titled
-from roleshift.impact.work import Activities
+from roleshift.impact.words import Language
 
 SHOWN = 3  # of the gaps
 
@@ -20,10 +19,11 @@ def moves_table(
     """Moves from a role, best first; similarity from -1 to 1, education in levels, the rest in per cent."""
     found = moves(landscape, origin, comfort, most=most)
     features = landscape.profiles.features + (landscape.fallback.profiles.features if landscape.fallback else ())
-    names = feature_names(features, setting.archive, setting.work.activities, language)
+    names = feature_names(features, setting.archive, language)
     roles = setting.work.roles.select("role_id", role=titled(language))
-    unknown = role_table(landscape.analysis).filter(pl.col("measure") == "not_assessed")
-    unknown = unknown.select("role_id", not_assessed=pl.col("certified") * PERCENT)
+    unknown = setting.work.roles.select(
+        "role_id", not_assessed=pl.Series(landscape.analysis.certified["not_assessed"] * PERCENT)
+    )
     named = found.join(roles, on="role_id", maintain_order="left").join(unknown, on="role_id", maintain_order="left")
     return named.select(
         "role",
@@ -73,16 +73,11 @@ def _number(value: float | None, form: str, unit: str = "") -> str:
     return "-" if value is None else f"{value:{form}}{unit}"
 
 
-def feature_names(
-    features: tuple[str, ...], archive: Archive | None, activities: Activities, language: str
-) -> dict[str, str]:
-    """A name for each feature: the archive's element names, else the labels of the activities that belong to it."""
-    names: dict[str, str] = {}
-    if archive and "Content Model Reference" in archive.tables:
-        names = dict(archive.tables["Content Model Reference"].select("Element ID", "Element Name").iter_rows())
-    for feature in features:
-        if feature not in names:
-            members = [i for i, activity in enumerate(activities.ids) if activity.startswith(f"{feature}.")]
-            example = {"en": "such as: {}", "zh": "例如：{}"}[language]
-            names[feature] = example.format(activities.labels[language][members[0]]) if members else feature
+def feature_names(features: tuple[str, ...], archive: Archive | None, language: str) -> dict[str, str]:
+    """A name for each feature: in English the archive's official one, else the bundled one, else its id."""
+    names = {feature: feature for feature in features}
+    names |= {name: getattr(texts, language) for name, texts in bundled_elements().items()}
+    if archive and language == "en" and "Content Model Reference" in archive.tables:
+        official = archive.tables["Content Model Reference"].select("Element ID", "Element Name").drop_nulls()
+        names |= dict(official.iter_rows())
     return names

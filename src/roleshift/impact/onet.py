@@ -17,6 +17,7 @@ import polars as pl
 
 from roleshift.errors import RoleShiftError
 from roleshift.files import read_json, replacing, sha256_file, write_json
+from roleshift.impact.words import Words
 
 ATTRIBUTION = (
     "This product includes information from the O*NET {release} Database by the U.S. Department of Labor, "
@@ -43,19 +44,6 @@ TABLES: dict[str, tuple[str, ...]] = {
     "Sample of Reported Titles": (CODE, "Reported Job Title"),
 }
 NEEDED = ("Occupation Data", "Task Statements", "Tasks to DWAs")
-FALLBACKS = {
-    "Task Ratings": "weights of tasks: core 2, supplemental 1 (of the assumption set)",
-    "Work Context": "consequence class of a task: the default of its activities",
-    "DWA Reference": "detailed activities belong to the intermediate one that their id begins with",
-    "IWA Reference": "labels of activities: the bundled ones",
-    "Content Model Reference": "names of elements: their ids",
-    "Skills": "skill gaps between occupations: unknown",
-    "Work Activities": "similarity of occupations: from their tasks' activities",
-    "Education, Training, and Experience": "education: unknown",
-    "Job Zones": "job zone: unknown",
-    "Alternate Titles": "other titles: reported ones, where there are any",
-    "Sample of Reported Titles": "other titles: alternate ones, where there are any",
-}
 MEMBER_BYTES = 500 * 2**20  # of one table, unpacked; the largest official one has about 80 MB
 TOTAL_BYTES = 2 * 2**30  # of all tables read
 RATIO = 200  # unpacked over packed; official tables reach about 30
@@ -238,6 +226,7 @@ def task_activities(archive: Archive) -> pl.DataFrame:
 
 def cover(archive: Archive, known_activities: frozenset[str]) -> Coverage:
     """The coverage report of an archive."""
+    words = Words("en")
     occupations, tasks = archive.tables["Occupation Data"], archive.tables["Task Statements"]
     links = archive.tables["Tasks to DWAs"]
     activities = task_activities(archive)
@@ -265,6 +254,6 @@ def cover(archive: Archive, known_activities: frozenset[str]) -> Coverage:
         tasks.height,
         bare.height,
         occupations.join(tasks, on=CODE, how="anti").height,
-        {name: text for name, text in FALLBACKS.items() if name not in archive.tables},
+        {name: words.plain(f"fallback {name}") for name in TABLES if name not in (*NEEDED, *archive.tables)},
         {name: sorted(values) for name, values in unmatched.items() if values},
     )

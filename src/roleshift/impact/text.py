@@ -17,7 +17,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def percent(value: float | None, signed: bool = False) -> str:
     """A share as a percentage; unknown is a dash."""
-    return "-" if value is None else f"{value:{'+' if signed else ''}.1%}"
+    if value is None:
+        return "-"
+    shown = round(value, 3) + 0.0  # never -0.0%
+    return f"{shown:{'+' if signed and shown else ''}.1%}"
 
 
 def flip(row: dict[str, object]) -> str:

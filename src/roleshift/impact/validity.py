@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from scipy.stats import rankdata
 
 from roleshift.impact.capability import CAPABILITIES, Floats
-from roleshift.impact.work import Activities, Work
+from roleshift.impact.work import Activities, Work, activity_of
 
 PHYSICAL = (
     "4.A.1.b.2", "4.A.3.a.1", "4.A.3.a.2", "4.A.3.a.3", "4.A.3.a.4", "4.A.3.b.4", "4.A.3.b.5", "4.A.4.a.5",
@@ -53,7 +53,7 @@ class Scope:
 
     def not_physical(self) -> Floats:
         """(a) per code."""
-        physical = np.array([a.rsplit(".I", 1)[0] in PHYSICAL for a in self.activities.ids], dtype=float)
+        physical = np.array([activity_of(a) in PHYSICAL for a in self.activities.ids], dtype=float)
         return np.asarray(self.weights @ (self.members @ physical == 0).astype(float))
 
     def gate(self) -> Floats:

@@ -5,8 +5,8 @@ import polars as pl
 from roleshift.impact.catalogue import bundled_capabilities
 from roleshift.impact.decision import DECISIONS
 from roleshift.impact.demands import demands
-from roleshift.impact.report import Language, Words
 from roleshift.impact.roles import MEASURES, Analysis, role_table, task_table
+from roleshift.impact.words import Language, Words
 
 SHARES = ("automate", "augment", "human", "not_assessed")
 """The shares that make up a role; together they are 1."""

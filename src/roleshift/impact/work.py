@@ -80,6 +80,11 @@ class Activities:
         return np.asarray(two[:, None] ^ swapped, dtype=bool)
 
 
+def activity_of(intermediate: str) -> str:
+    """The generalized work activity that an intermediate one belongs to, by its id."""
+    return intermediate.rsplit(".I", 1)[0]
+
+
 @dataclass(frozen=True)
 class Work:
     """Roles and tasks (see ROLES, TASKS) with the activities that the tasks name."""
