@@ -49,7 +49,8 @@ def run(*arguments: str) -> str:
 def test_show_says_what_binds_each_task_and_what_would_flip_it(project: Path) -> None:
     shown = run("impact", "show", "记者", "--version", "good")
     assert "Check names, figures and quotations against sources" in shown
-    assert "would flip" in shown
+    assert "what would change it" in shown
+    assert "no total over the economy" in shown
     found = json.loads(run("impact", "show", "journalist", "--version", "good", "--json"))
     background = next(task for task in found["tasks"] if task["task_id"] == "journalist-background")
     assert background["decision"] in ("augment", "automate")
@@ -65,7 +66,7 @@ def test_diff_names_the_changed_decisions_and_top_lists_roles(project: Path) -> 
 def test_a_user_s_assumptions_are_named_and_change_the_decision(project: Path) -> None:
     (project / "strict.yaml").write_text("costs: {medium: {c_rev: 0.99}}\n")
     shown = run("impact", "show", "journalist", "--version", "good", "--assumptions", "strict.yaml")
-    assert "assumptions strict" in shown
+    assert "assumption set strict" in shown
     assert "costs.medium.c_rev" in run("impact", "assumptions", "strict.yaml")
     run("impact", "assumptions", "--out", "copy.yaml")
     assert "costs.medium.c_rev" in run("impact", "assumptions", "strict.yaml", "copy.yaml")
@@ -74,6 +75,9 @@ def test_a_user_s_assumptions_are_named_and_change_the_decision(project: Path) -
 def test_career_orders_moves_by_the_tolerance_asked_for(project: Path) -> None:
     low, high = (run("career", "translator", "--tolerance", t, "--version", "good", "-n", "5") for t in ("low", "high"))
     assert low != high
+    chinese = run("career", "翻译", "--version", "good", "--language", "zh", "-n", "3")
+    assert "从以下岗位转出：翻译" in chinese
+    assert "such as" not in chinese
 
 
 def test_the_catalogue_is_in_order_and_own_roles_are_checked(project: Path) -> None:
@@ -97,6 +101,9 @@ def test_wages_are_stored_in_a_form_that_is_read_again(project: Path) -> None:
     (project / "params.yaml").write_text(params)
     found = json.loads(run("impact", "show", "journalist", "--version", "good", "--json"))
     assert found["role_id"] == "journalist"
+    assert {row["weighting"] for row in found["totals"]} == {"employment"}
+    shown = run("impact", "show", "记者", "--version", "good", "--language", "zh")
+    assert "按就业人数：200 人" in shown
     assert "27-3023,detailed,200,#" in (project / "data/wages.csv").read_text()
 
 

@@ -10,10 +10,10 @@ import typer
 from roleshift.project import Project
 
 if TYPE_CHECKING:
-    from roleshift.impact.report import Language as ReportLanguage
     from roleshift.impact.roles import Analysis
     from roleshift.impact.setting import Setting
     from roleshift.impact.titles import Titles
+    from roleshift.impact.words import Language as ReportLanguage
     from roleshift.params import Params
     from roleshift.registry.impact_evidence import Assessed
 
@@ -82,6 +82,7 @@ def show(role: Role, version: VersionOption = None, assumptions: AssumptionsOpti
     """One role: its shares, and each task with its decision, what binds it, and what would flip it."""
     import polars as pl
 
+    from roleshift.impact.catalogue_views import totals_table
     from roleshift.impact.roles import role_table, task_table
     from roleshift.impact.text import role_page
 
@@ -91,6 +92,7 @@ def show(role: Role, version: VersionOption = None, assumptions: AssumptionsOpti
     if as_json:
         frames = {"shares": role_table(analysis), "tasks": task_table(analysis)}
         rows = {key: frame.filter(pl.col("role_id") == found).to_dicts() for key, frame in frames.items()}
+        rows["totals"] = totals_table(analysis).to_dicts()
         given = {"name": analysis.assumptions.name, "hash": analysis.assumptions.hash}
         print(json.dumps({"role_id": found, "version": name, "assumptions": given} | rows, ensure_ascii=False))
     else:

@@ -8,7 +8,7 @@ from roleshift.impact.setting import Setting
 from roleshift.impact.text import table
 from roleshift.impact.transitions import Comfort, Landscape, moves
 from roleshift.impact.views import PERCENT, titled
-from roleshift.impact.words import Language
+from roleshift.impact.words import Language, Words
 
 SHOWN = 3  # of the gaps
 
@@ -47,6 +47,7 @@ def moves_page(
     landscape: Landscape, setting: Setting, origin: str, comfort: Comfort, version: str, language: Language, most: int
 ) -> str:
     """The moves as lines for a terminal."""
+    words, given = Words(language), landscape.analysis.assumptions
     named = setting.work.roles.filter(pl.col("role_id") == origin).select(titled(language)).item()
     rows = [
         [
@@ -54,18 +55,18 @@ def moves_page(
             _number(row["tolerance_fit"], ".1f", "%"),
             _number(row["similarity"], "+.2f"),
             _number(row["pay_change"], "+.1f", "%"),
+            _number(row["education_change"], "+.1f"),
             f"{row['exposure']:.1f}% [{row['exposure_low']:.1f}%, {row['exposure_high']:.1f}%]",
             f"{row['not_assessed']:.1f}%",
             row["to_learn"] or "-",
         ]
         for row in moves_table(landscape, setting, origin, comfort, language, most).to_dicts()
     ]
-    head = ["move to", "error fits", "similar", "pay", "time freed there [90%]", "not assessed", "to learn"]
-    given = landscape.analysis.assumptions
+    head = ("move_to", "fits", "similar", "pay", "schooling", "freed_there", "not_assessed", "to_learn")
+    source = words.plain("set_named", version=words.version(version), name=given.name, hash=given.hash)
     return (
-        f"from {named}; {version}; assumptions {given.name} {given.hash}\n\n{table(head, rows)}\n\n"
-        "error fits: how well the tasks' tolerance of error fits what you are comfortable answering for; "
-        "similar: from -1 to 1, over skills and work activities"
+        f"{words.plain('moves_from', role=named)}; {source}\n{words.plain(f'comfort_{comfort}')}\n\n"
+        f"{table([words.plain(name) for name in head], rows)}\n\n{words.plain('moves_note')}"
     )
 
 

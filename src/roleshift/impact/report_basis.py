@@ -30,7 +30,7 @@ def evidence_section(told: Reported) -> str:
     """What was measured, in which kind of text, on how many items, and how it was judged."""
     words, rows = told.words, []
     for cell in (told.analysis.cells[key] for key in sorted(told.analysis.cells)):
-        origins = [words("measured") if o == "measured" else words("imported", name=o) for o in cell.origins]
+        origins = [escape(words.origin(name)) for name in cell.origins]
         grade = words(cell.grade)
         if cell.reviewed:
             grade += f"<br><span class=note>{words('judged_by', count=f'{cell.reviewed.judged:,}')}</span>"

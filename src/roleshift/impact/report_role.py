@@ -9,7 +9,7 @@ from roleshift.impact.markup import bullets, table
 from roleshift.impact.moves_page import moves_table
 from roleshift.impact.reported import SHARES, Reported
 from roleshift.impact.roles import MEASURES, interval
-from roleshift.impact.text import percent
+from roleshift.impact.text import flip, percent, spread
 from roleshift.impact.transitions import COMFORTS, Comfort
 from roleshift.impact.words import Words
 
@@ -72,7 +72,7 @@ def _shares(told: Reported, role: Row) -> str:
             [
                 dot,
                 percent(row["certified"]),
-                f"{percent(row['expected'])} [{percent(row['low'])}, {percent(row['high'])}]",
+                spread(row),
                 "" if row["low"] < 0 else interval_bar(row, words.plain(name), colour),
             ]
         )
@@ -107,28 +107,15 @@ def _task(row: Row, words: Words) -> list[str]:
     bar = (
         rate_bar(row["success_lower"], row["success_observed"], row["flip_at"], words.plain_title(row)) if live else ""
     )
-    capability = words.capabilities.get(row["binding_capability"] or "", "")
     return [
         percent(row["weight"]),
         words.title(row),
         decision,
         f"{percent(row['success_lower'])}{bar}" if live else "-",
         percent(row["tolerance"]),
-        words(f"why_{row['binding']}", capability=capability),
-        _flip(row, words),
+        escape(words.why(row)),
+        escape(flip(row, words)),
     ]
-
-
-def _flip(row: Row, words: Words) -> str:
-    if row["flip_to"] is None:
-        return "-"
-    text = words.plain("flip", decision=words.plain(row["flip_to"]), rate=percent(row["flip_at"]))
-    if row["certifiable"] is False:
-        return words("flip_never", flip=text)
-    if row["items_to_certify"]:
-        kind = f"flip_items_{row['binding']}" if row["binding"] in ("grade", "domain") else "flip_items"
-        return words(kind, flip=text, items=f"{row['items_to_certify']:,}")
-    return escape(text)
 
 
 def _assumed(told: Reported, role: Row) -> str:

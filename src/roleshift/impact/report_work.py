@@ -9,7 +9,7 @@ from roleshift.impact.catalogue_views import emerging_hours
 from roleshift.impact.charts import COLOURS, DRIVER_COLOURS, hours_bar, interval_bar, key, stacked_bar
 from roleshift.impact.markup import bullets, table
 from roleshift.impact.reported import SHARES, Reported
-from roleshift.impact.text import percent
+from roleshift.impact.text import about, percent, spread
 from roleshift.impact.totals import totals
 
 Row = Mapping[str, Any]
@@ -29,7 +29,7 @@ def overview(told: Reported, roles: Sequence[Row]) -> str:
         bar = stacked_bar({name: shares[name]["certified"] for name in SHARES}, told.names, words.plain_title(role))
         row = shares["time_freed"]
         link = f'<a href="#{escape(role["role_id"])}">{words.title(role)}</a>'
-        rows.append([link, bar, f"{percent(row['expected'])} [{percent(row['low'])}, {percent(row['high'])}]"])
+        rows.append([link, bar, spread(row)])
     every = [told.shares[role["role_id"]] for role in roles]
     means = {name: sum(row[name]["certified"] for row in every) / len(every) for name in SHARES}
     brief = words("brief_all", roles=f"{len(every):,}", **{name: percent(mean) for name, mean in means.items()})
@@ -56,7 +56,7 @@ def totals_section(told: Reported) -> str:
                     [
                         words(row["measure"]),
                         percent(row["certified"]),
-                        f"{percent(row['expected'])} [{percent(row['low'])}, {percent(row['high'])}]",
+                        spread(row),
                         chart,
                     ]
                 )
@@ -99,8 +99,3 @@ def emerging_section(told: Reported) -> str:
         f"{table([*head, words('hours')], rows, numbers={1, 2}, wide={3})}"
         f'<p class="note">{note}</p>{told.source}'
     )
-
-
-def about(value: float) -> str:
-    """A number to three digits: more would claim an exactness that assumptions do not have."""
-    return f"{float(f'{value:.3g}'):,.10g}"

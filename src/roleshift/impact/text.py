@@ -1,18 +1,33 @@
 """An analysis as lines for a terminal."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from roleshift.impact.roles import Analysis, bottleneck, role_table, task_table
+from roleshift.impact.totals import totals
 from roleshift.impact.versions import Difference
+from roleshift.impact.words import Language, Words
+
+TOLD = ("automate", "augment", "human", "not_assessed", "time_freed")
+"""The measures of a total."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A plain table; columns as wide as their widest cell."""
-    widths = [max(len(line[i]) for line in (head, *rows)) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in (head, *rows)]
+    """A plain table; columns as wide as their widest cell, a Chinese character counting as two."""
+    widths = [max(columns(line[i]) for line in (head, *rows)) for i in range(len(head))]
+    lines = [
+        "  ".join(cell + " " * (width - columns(cell)) for cell, width in zip(line, widths, strict=True))
+        for line in (head, *rows)
+    ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def percent(value: float | None, signed: bool = False) -> str:
@@ -23,66 +38,115 @@ def percent(value: float | None, signed: bool = False) -> str:
     return f"{shown:{'+' if signed and shown else ''}.1%}"
 
 
-def flip(row: dict[str, object]) -> str:
-    """What would change a task's decision, in words."""
-    if row["flip_to"] is None:
-        return "-"
-    needed = f"{row['flip_to']} at {percent(row['flip_at'])}"  # type: ignore[arg-type]
-    if row["certifiable"] is False:
-        return f"{needed}; not certifiable at this success rate"
-    return f"{needed}; {row['items_to_certify']:,} items" if row["items_to_certify"] else needed
-
-
-def binding(row: dict[str, object]) -> str:
-    """What binds a task's decision, with its capability."""
-    return f"{row['binding']}: {row['binding_capability']}" if row["binding_capability"] else str(row["binding"])
-
-
-def evidence_lines(analysis: Analysis) -> str:
-    """What was measured, on how many items, and what of it came from elsewhere."""
+def evidence_lines(analysis: Analysis, words: Words) -> str:
+    """What was measured, on how many items, and what of it came from elsewhere or from people's judgements."""
     rows = []
     for cell in (analysis.cells[key] for key in sorted(analysis.cells)):
-        origin = ", ".join("measured here" if name == "measured" else f"imported: {name}" for name in cell.origins)
-        rates = [percent(cell.observed), percent(cell.lower)]
-        rows.append([cell.capability, cell.domain, f"{cell.items}", *rates, cell.grade, origin])
-    return table(["capability", "domain", "items", "pass", "bound", "grade", "origin"], rows)
+        origins = [
+            words.plain("measured") if o == "measured" else words.plain("imported", name=o) for o in cell.origins
+        ]
+        judged = [words.plain("judged_by", count=cell.reviewed.judged)] if cell.reviewed else []
+        rows.append(
+            [
+                words.capabilities[cell.capability],
+                words.domains.get(cell.domain, cell.domain),
+                f"{cell.items}",
+                percent(cell.observed),
+                percent(cell.lower),
+                words.plain(cell.grade),
+                ", ".join([*origins, *judged]),
+            ]
+        )
+    head = ("capability", "domain", "items", "passed", "bound", "grade", "origin")
+    return table([words.plain(name) for name in head], rows)
 
 
-def role_page(analysis: Analysis, role: str, version: str, language: str) -> str:
-    """One role: shares, bottleneck, and its tasks with decision, binding reason and what would flip it."""
-    shares = role_table(analysis).filter(pl.col("role_id") == role)
+def totals_lines(analysis: Analysis, words: Words) -> str:
+    """Shares over all roles by persons and by pay, with what they cover; or that nothing is known of either."""
+    parts = []
+    for weighting, unit in (("employment", "persons"), ("wage bill", "money")):
+        found = totals(analysis, weighting)  # type: ignore[arg-type]
+        if found.covered <= 0:
+            continue
+        line = words.plain(
+            "totals_by",
+            weighting=words.plain(f"by_{weighting}"),
+            covered=words.plain(unit, count=about(found.covered)),
+            unknown=len(found.unknown),
+            roles=analysis.work.roles.height,
+        )
+        rows = [
+            [words.plain(row["measure"]), percent(row["certified"]), spread(row)]
+            for row in found.table.to_dicts()
+            if row["measure"] in TOLD
+        ]
+        parts.append(f"{line}\n{table([words.plain(key) for key in ('share', 'certified', 'expected')], rows)}")
+    return "\n\n".join(parts) if parts else words.plain("no_employment")
+
+
+def spread(row: Mapping[str, float]) -> str:
+    """An expected share with its 90% interval."""
+    return f"{percent(row['expected'])} [{percent(row['low'])}, {percent(row['high'])}]"
+
+
+def about(value: float) -> str:
+    """A number to three digits: more would claim an exactness that assumptions do not have."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:.10g}"
+
+
+def flip(row: Mapping[str, Any], words: Words) -> str:
+    """What would change a task's decision, in words; "-" where no success rate would."""
+    if row["flip_to"] is None:
+        return "-"
+    text = words.plain("flip", decision=words.plain(row["flip_to"]), rate=percent(row["flip_at"]))
+    if row["certifiable"] is False:
+        return words.plain("flip_never", flip=text)
+    if row["items_to_certify"]:
+        kind = f"flip_items_{row['binding']}" if row["binding"] in ("grade", "domain") else "flip_items"
+        return words.plain(kind, flip=text, items=f"{row['items_to_certify']:,}")
+    return text
+
+
+def role_page(analysis: Analysis, role: str, version: str, language: Language) -> str:
+    """One role: shares, bottleneck, its tasks with what binds and what would flip each, and totals over all roles."""
+    words = Words(language)
     rows = []
-    for row in shares.to_dicts():
-        expected = f"{percent(row['expected'])} [{percent(row['low'])}, {percent(row['high'])}]"
-        cells = [row["measure"].replace("_", " "), percent(row["certified"]), percent(row["weakest_link"]), expected]
-        rows.append(cells + ([f"{percent(row['assumed'])} assumed"] if "assumed" in row else []))
-    head = ["share of the role", "certified", "weakest link", "expected [90%]"]
-    head += ["what if"] if analysis.assumed else []
+    for row in role_table(analysis).filter(pl.col("role_id") == role).to_dicts():
+        cells = [words.plain(row["measure"]), percent(row["certified"]), percent(row["weakest_link"]), spread(row)]
+        rows.append(cells + ([percent(row["assumed"])] if "assumed" in row else []))
+    head = [words.plain(key) for key in ("share", "certified", "weakest_link", "expected")]
+    head += [words.plain("what_if")] if analysis.assumed else []
     tasks = task_table(analysis).filter(pl.col("role_id") == role).sort("weight", descending=True)
-    title = f"title_{language}"
     lines = [
         [
             percent(row["weight"]),
-            row[title] or row["title_en"],
-            row["decision"] + (" (transferred)" if row["transferred"] and row["success_lower"] is not None else ""),
+            words.plain_title(row),
+            words.plain(row["decision"])
+            + (f" ({words.plain('transferred')})" if row["transferred"] and row["success_lower"] is not None else ""),
             percent(row["success_lower"]),
             percent(row["tolerance"]),
-            binding(row),
-            flip(row),
+            words.plain(
+                f"why_{row['binding']}", capability=words.capabilities.get(row["binding_capability"] or "", "")
+            ),
+            flip(row, words),
         ]
         for row in tasks.to_dicts()
     ]
     named = analysis.work.roles.row(by_predicate=pl.col("role_id") == role, named=True)
     growth = bottleneck(analysis).row(by_predicate=pl.col("role_id") == role, named=True)
-    factors = [f"{growth[k]:.2f}" if growth[k] is not None else "without limit" for k in ("spread", "stuck")]
+    factors = {k: f"{growth[k]:.2f}" if growth[k] is not None else words.plain("no_limit") for k in ("spread", "stuck")}
     given = analysis.assumptions
+    source = words.plain("set_named", version=words.version(version), name=given.name, hash=given.hash)
+    task_head = ("time", "task", "decision", "right", "tolerance", "why", "flips")
     return "\n\n".join(
         [
-            f"{named[title] or named['title_en']} ({role}); {version}; assumptions {given.name} {given.hash}",
+            f"{words.plain_title(named)} ({role}); {source}",
             table(head, rows),
-            f"output per person at the certified decisions: times {factors[1]} to {factors[0]}",
-            evidence_lines(analysis),
-            table(["time", "task", "decision", "success (bound)", "tolerance", "bound by", "would flip"], lines),
+            words.plain("output_growth", **factors),
+            table([words.plain(key) for key in task_head], lines),
+            evidence_lines(analysis, words),
+            f"{words.plain('all_jobs')}: {totals_lines(analysis, words)}",
         ]
     )
 

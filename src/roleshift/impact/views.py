@@ -22,10 +22,7 @@ def worded(tasks: pl.DataFrame, language: Language) -> pl.DataFrame:
     """Tasks with `decision` and `flip_to` in words, and `why`: what binds the decision, in a sentence."""
     words = Words(language)
     decisions = {key: words.texts[key][language] for key in DECISIONS}
-    reasons = [
-        words.texts[f"why_{binding}"][language].format(capability=words.capabilities.get(capability or "", ""))
-        for binding, capability in tasks.select("binding", "binding_capability").iter_rows()
-    ]
+    reasons = [words.why(row) for row in tasks.select("binding", "binding_capability").iter_rows(named=True)]
     return tasks.with_columns(pl.col("decision", "flip_to").replace(decisions), why=pl.Series(reasons, dtype=pl.String))
 
 
@@ -112,10 +109,7 @@ def evidence_table(analysis: Analysis, language: Language) -> pl.DataFrame:
                 "observed": cell.observed * PERCENT,
                 "lower": cell.lower * PERCENT,
                 "grade": words.plain(cell.grade),
-                "origin": ", ".join(
-                    words.plain("measured") if name == "measured" else words.plain("imported", name=name)
-                    for name in cell.origins
-                ),
+                "origin": ", ".join(words.origin(name) for name in cell.origins),
             }
             for cell in (analysis.cells[key] for key in sorted(analysis.cells))
         ]

@@ -46,3 +46,12 @@ class Words:
         if registered:
             return self.plain("version_named", number=registered[1], variant=registered[2])
         return self.plain(name) if name in self.texts else name
+
+    def origin(self, name: str) -> str:
+        """Where evidence came from."""
+        return self.plain("measured") if name == "measured" else self.plain("imported", name=name)
+
+    def why(self, task: Mapping[str, Any]) -> str:
+        """What binds a task's decision, from a row of `task_table`."""
+        capability = self.capabilities.get(task["binding_capability"] or "", "")
+        return self.plain(f"why_{task['binding']}", capability=capability)
