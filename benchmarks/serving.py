@@ -31,7 +31,7 @@ from roleshift.files import hash_tree, list_files, read_json, sha256_file
 from roleshift.generation import GenerationConfig, Request, open_backend
 from roleshift.project import Project
 from roleshift.prompts import render_prompt
-from roleshift.registry.manifest import Candidate
+from roleshift.registry.manifest import Candidate, content_id_of
 from roleshift.registry.registering import ensure_version
 from roleshift.registry.tracking import Tracking, open_tracking
 from roleshift.registry.versions import STATE
@@ -70,11 +70,12 @@ def registered(tracking: Tracking, model: Path, alias: str) -> int:
         f"{model.name}/{p.relative_to(model)}": {"sha256": sha256_file(p), "bytes": p.stat().st_size}
         for p in list_files(model)
     }
-    content = hash_tree(model)
+    model_id = hash_tree(model)[:16]
+    content = content_id_of(model_id, hash_tree(model))
     manifest = {"model": model.name, "files": files, "content_id": content}
     variant = read_json(model / "manifest.json")["variant"]
     run = tracking.client.create_run(tracking.experiment_id)
-    candidate = Candidate("tuned", content[:16], variant, {model.name: model}, content, manifest)
+    candidate = Candidate("tuned", model_id, variant, {model.name: model}, content, manifest)
     version, _ = ensure_version(tracking, "roleshift", candidate, run.info.run_id, None)
     tracking.client.set_model_version_tag("roleshift", str(version.number), STATE, "complete")
     tracking.client.set_registered_model_alias("roleshift", alias, str(version.number))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import torch
 import uvicorn
 from evaluation_samples import make_examples
@@ -95,6 +96,10 @@ def start(tmp_path: Path, first_model: Path, monkeypatch: pytest.MonkeyPatch) ->
 
         found = Running(f"http://127.0.0.1:{port}", server, tracking, project, stop)
         started.append(found)
+        end = time.monotonic() + 60
+        while requests.get(f"{found.url}/ready", timeout=10).status_code != 200:
+            assert time.monotonic() < end, server.versions.alert
+            time.sleep(0.02)
         return found
 
     yield run

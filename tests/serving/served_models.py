@@ -9,7 +9,7 @@ import requests
 
 from roleshift.files import hash_tree
 from roleshift.project import Project
-from roleshift.registry.manifest import Candidate, list_files, sha256_file
+from roleshift.registry.manifest import Candidate, content_id_of, list_files, sha256_file
 from roleshift.registry.registering import ensure_version
 from roleshift.registry.tracking import Tracking, open_tracking
 from roleshift.registry.versions import STATE, Version
@@ -22,9 +22,10 @@ def add_version(tracking: Tracking, model: Path, alias: str, variant: str = "tor
         f"{model.name}/{p.relative_to(model)}": {"sha256": sha256_file(p), "bytes": p.stat().st_size}
         for p in list_files(model)
     }
-    content = hash_tree(model)
+    model_id = hash_tree(model)[:16]
+    content = content_id_of(model_id, hash_tree(model))
     manifest = {"model": model.name, "files": files, "content_id": content}
-    candidate = Candidate("tuned", f"model-{content[:8]}", variant, {model.name: model}, content, manifest)
+    candidate = Candidate("tuned", model_id, variant, {model.name: model}, content, manifest)
     run = tracking.client.create_run(tracking.experiment_id)
     if not tracking.client.search_registered_models("name = 'roleshift'"):
         tracking.client.create_registered_model("roleshift")

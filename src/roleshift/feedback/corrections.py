@@ -24,8 +24,10 @@ def correction_rows(events: Iterable[Event], texts: dict[str, Texts]) -> tuple[l
         text = texts.get(event.text_id or "")
         if event.about.population in NEVER:
             reason = f"of a {event.about.population} item"
-        elif text is None or not (text.input and text.correction):
+        elif text is None:
             reason = "text deleted"
+        elif not (text.input and text.correction):
+            reason = "request not captured"
         elif event.about.task_definition is None:
             reason = "no task definition"
         else:

@@ -64,7 +64,11 @@ def encode_prompt(
 
 
 class Writing:
-    """One answer in the making: what was taken so far, and whether it is finished."""
+    """One answer in the making: what was taken so far, and whether it is finished.
+
+    Where `measured` is set, `logprob` sums the model's log-probabilities of the tokens that were
+    taken, the stop token among them.
+    """
 
     def __init__(
         self,
@@ -85,6 +89,8 @@ class Writing:
         self.decode_seconds = 0.0
         self.batch_size = 1
         self.cancelled = False
+        self.measured = False
+        self.logprob = 0.0
         self._config = config
         self._tokenizer = tokenizer
         self._stop_ids = stop_ids
@@ -103,6 +109,9 @@ class Writing:
         """Choose the next token from logits [vocabulary]; True when the answer is finished by it."""
         seen = np.fromiter(sorted(self._seen), dtype=np.int64, count=len(self._seen))
         token = choose_token(logits, seen, self._config, self._draw)
+        if self.measured:
+            highest = logits.max()
+            self.logprob += float(logits[token] - highest - np.log(np.exp(logits - highest).sum()))
         if token in self._stop_ids:
             self.finish_reason = "stop"
             return True

@@ -93,12 +93,17 @@ def _candidate(
         for name, folder in folders.items()
         for p in list_files(folder)
     }
-    content_id = hash_json({"model_id": model_id, "artifact": artifact})[:16]
+    content_id = content_id_of(model_id, artifact)
     manifest = {
         "schema": SCHEMA, "kind": kind, "model_id": model_id, "content_id": content_id, "variant": variant,
         "model": next(iter(folders)), "files": files, **facts,
     }  # fmt: skip
     return Candidate(kind, model_id, variant, folders, content_id, manifest)
+
+
+def content_id_of(model_id: str, artifact: str) -> str:
+    """The id of a version's content, from its model's id and its model folder's hash (`hash_tree`): 16 hex digits."""
+    return hash_json({"model_id": model_id, "artifact": artifact})[:16]
 
 
 def shipped_folder(root: Path, shipped: str) -> Path:

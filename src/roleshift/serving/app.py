@@ -15,16 +15,15 @@ from starlette.exceptions import HTTPException
 
 from roleshift.alerts import alerts_of
 from roleshift.errors import RoleShiftError
-from roleshift.generation import Answer
+from roleshift.serving.batching import Piece
 from roleshift.serving.capture import UnknownAnswerError
 from roleshift.serving.limits import Guard
 from roleshift.serving.metering import Counting
-from roleshift.serving.server import RefusedError, Running, Server, failure
+from roleshift.serving.server import RefusedError, Running, Server
 from roleshift.serving.wire import (
     ChatRequest,
     CompletionRequest,
     FeedbackRequest,
-    Sampling,
     envelope,
     error_body,
     usage,
@@ -42,11 +41,10 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def make_app(server: Server, *, key: str | None = None, receive_seconds: float = RECEIVE_SECONDS) -> Any:
-    """The ASGI application; it loads the served version when it starts."""
+    """The ASGI application; it listens at once and is ready when the version is loaded."""
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(server.versions.refresh)
         thread = threading.Thread(target=server.follow, name="registry", daemon=True)
         thread.start()
         yield
@@ -87,7 +85,7 @@ def make_app(server: Server, *, key: str | None = None, receive_seconds: float =
         try:
             kinds = await asyncio.to_thread(
                 server.capture.feedback, body.id, accepted=accepted, correction=body.correction, reason=body.reason,
-                user_id=body.user,
+                said_by=body.user,
             )  # fmt: skip
         except RoleShiftError as error:
             raise RefusedError(404 if isinstance(error, UnknownAnswerError) else 503, str(error)) from error
@@ -114,7 +112,8 @@ def _errors(app: FastAPI, server: Server) -> None:
         if first["type"] == "json_invalid":
             problem = first.get("ctx", {}).get("error", "cannot be parsed")
             return JSONResponse(error_body(f"the body is not JSON: {problem}", "invalid_request_error"), 400)
-        where = ".".join(str(part) for part in first["loc"] if part != "body")
+        # Parts with a bracket are pydantic's own names of the forms that a field may have.
+        where = ".".join(str(part) for part in first["loc"] if part != "body" and "[" not in str(part))
         message = first["msg"].removeprefix("Value error, ")
         said = f"{where}: {message}" if where else message
         return JSONResponse(error_body(said, "invalid_request_error", param=where or None), 400)
@@ -160,78 +159,64 @@ def _operations(app: FastAPI, server: Server) -> None:
 
 
 async def _answer(
-    server: Server, body: Sampling, request: Request, whole: Callable[[str, str], dict[str, Any]],
-    chunk: Callable[[str | None, str | None], dict[str, Any]], kind: str,
+    server: Server, body: ChatRequest | CompletionRequest, request: Request,
+    whole: Callable[[str, str], dict[str, Any]], chunk: Callable[[str | None, str | None], dict[str, Any]], kind: str,
 ) -> Response:  # fmt: skip
-    running = await server.start(body)  # type: ignore[arg-type]
-    fingerprint = running.served.version.content_id[:16]
+    running = await server.start(body)
+    head = envelope(running.asked.request_id, kind, running.served.name, running.served.version.content_id[:16])
     headers = {"x-roleshift-version": running.served.name}
     if body.stream:
-        include = body.stream_options is not None and body.stream_options.include_usage
-        head = envelope(
-            running.request_id, f"{kind}.chunk" if "chat" in kind else kind, running.served.name, fingerprint
-        )
-        stream = _stream(server, running, head, chunk, include)
-        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
-    answer = await _whole(server, running, request)
-    head = envelope(running.request_id, kind, running.served.name, fingerprint)
-    return JSONResponse({**head, "choices": [whole(answer.output, answer.finish_reason)], "usage": usage(answer)},
-                        headers=headers)  # fmt: skip
-
-
-async def _whole(server: Server, running: Running, request: Request) -> Answer:
-    """Wait for the answer; a caller who hangs up ends it."""
-    started = False
+        if "chat" in kind:
+            head["object"] = f"{kind}.chunk"
+        counted = body.stream_options is not None and body.stream_options.include_usage
+        try:  # what fails before the first token still gets its status
+            first = await server.piece(running, request.is_disconnected)
+        except BaseException:
+            server.release(running)
+            raise
+        return _Stream(_events(server, running, first, head, chunk, counted=counted), server, running, headers)
     try:
-        while True:
-            try:
-                piece = await asyncio.wait_for(running.pieces.get(), 0.5)
-            except TimeoutError:
-                if await request.is_disconnected():
-                    raise RefusedError(499, "the caller hung up") from None
-                continue
-            if not started:
-                server.first_token(running)
-                started = True
-            if piece.answer is not None:
-                await server.finish(running, piece.answer)
-                return piece.answer
-            if piece.error is not None:
-                server.meter.errors.labels(piece.error if piece.error in ("timeout", "cancelled") else "model").inc()
-                raise failure(piece)
+        while (answer := (await server.piece(running, request.is_disconnected)).answer) is None:
+            pass
     finally:
-        running.job.cancel()  # of no effect once it is finished
+        server.release(running)
+    content = {**head, "choices": [whole(answer.output, answer.finish_reason)], "usage": usage(answer)}
+    return JSONResponse(content, headers=headers)
 
 
-async def _stream(
-    server: Server, running: Running, head: dict[str, Any], chunk: Callable[[str | None, str | None], dict[str, Any]],
-    include_usage: bool,
+class _Stream(StreamingResponse):
+    """Server-sent events of one request, which is released however they end: read to the end, cut off, never begun."""
+
+    def __init__(self, events: AsyncIterator[str], server: Server, running: Running, headers: dict[str, str]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._server, self._running = server, running
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._server.release(self._running)
+
+
+async def _events(
+    server: Server, running: Running, piece: Piece, head: dict[str, Any],
+    chunk: Callable[[str | None, str | None], dict[str, Any]], *, counted: bool,
 ) -> AsyncIterator[str]:  # fmt: skip
-    """Server-sent events; Starlette ends the generator where the caller hangs up, and with it the job."""
-    started = False
-    try:
-        while True:
-            piece = await running.pieces.get()
-            if piece.error is not None:
-                refused = failure(piece)
-                server.meter.errors.labels(piece.error if piece.error in ("timeout", "cancelled") else "model").inc()
-                yield _event(error_body(str(refused), "server_error", refused.code))
-                return
-            if not started:
-                server.first_token(running)
-                yield _event({**head, "choices": [chunk(None, None)]})
-                started = True
-            if piece.text:
-                yield _event({**head, "choices": [chunk(piece.text, None)]})
-            if piece.answer is not None:
-                await server.finish(running, piece.answer)
-                yield _event({**head, "choices": [chunk("", piece.answer.finish_reason)]})
-                if include_usage:
-                    yield _event({**head, "choices": [], "usage": usage(piece.answer)})
-                yield "data: [DONE]\n\n"
-                return
-    finally:
-        running.job.cancel()
+    yield _event({**head, "choices": [chunk(None, None)]})
+    while True:
+        if piece.text:
+            yield _event({**head, "choices": [chunk(piece.text, None)]})
+        if piece.answer is not None:
+            yield _event({**head, "choices": [chunk("", piece.answer.finish_reason)]})
+            if counted:
+                yield _event({**head, "choices": [], "usage": usage(piece.answer)})
+            yield "data: [DONE]\n\n"
+            return
+        try:
+            piece = await server.piece(running)
+        except RefusedError as error:
+            yield _event(error_body(str(error), "server_error", error.code))
+            return
 
 
 def _event(content: dict[str, Any]) -> str:

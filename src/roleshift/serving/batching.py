@@ -15,6 +15,10 @@ class QueueFullError(RoleShiftError):
     """Raised where as many requests wait as may."""
 
 
+class PromptTooLongError(RoleShiftError):
+    """Raised where a prompt has more tokens than are taken."""
+
+
 class ClosedError(RoleShiftError):
     """Raised where a version takes no more requests, since another one does."""
 
@@ -52,9 +56,12 @@ class Job:
 class Batcher:
     """Decodes jobs on a thread of its own, `rows` together; `close` finishes what was accepted."""
 
-    def __init__(self, backend: Backend, *, rows: int, capacity: int, queue: int) -> None:
+    def __init__(
+        self, backend: Backend, *, rows: int, queue: int, max_prompt_tokens: int, max_new_tokens: int
+    ) -> None:  # fmt: skip
         self.backend = backend
-        self._rows, self._capacity, self._most = rows, capacity, queue
+        self._rows, self._most, self._max_prompt = rows, queue, max_prompt_tokens
+        self._capacity = max_prompt_tokens + max_new_tokens
         self._waiting: deque[Job] = deque()
         self._running: dict[Writing, Job] = {}
         self._changed = threading.Condition()
@@ -86,15 +93,19 @@ class Batcher:
         *,
         seconds: float,
         streams: bool,
+        measured: bool = False,
     ) -> Job:
-        """A job that is not queued yet; raises where its prompt does not fit."""
+        """A job that is not queued yet; raises PromptTooLongError where its prompt does not fit.
+
+        `measured`: the log-probability of its tokens is summed up.
+        """
         with self._tokenising:
             writing = self.backend.writing(request, config)
-        if writing.length + config.max_new_tokens > self._capacity:
-            raise RoleShiftError(
-                f"the prompt has {writing.length} tokens; with {config.max_new_tokens} for the answer that is more "
-                f"than the {self._capacity} that this server takes"
+        if writing.length > self._max_prompt:
+            raise PromptTooLongError(
+                f"the prompt has {writing.length} tokens, more than the {self._max_prompt} that this server takes"
             )
+        writing.measured = measured
         return Job(writing, emit, time.monotonic() + seconds, streams)
 
     def submit(self, job: Job) -> None:
@@ -102,6 +113,8 @@ class Batcher:
         with self._changed:
             if not self.alive:
                 raise ClosedError("this version is no longer served; ask again")
+            if len(self._waiting) >= self._most:  # who hung up takes nobody's place
+                self._waiting = deque(each for each in self._waiting if not each.writing.cancelled)
             if len(self._waiting) >= self._most:
                 raise QueueFullError(f"{self._most} requests wait already; ask again later")
             self._waiting.append(job)

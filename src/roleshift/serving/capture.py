@@ -8,19 +8,27 @@ from threading import Lock
 from typing import Any
 
 from roleshift.errors import RoleShiftError
-from roleshift.feedback.events import CAPTURED, About, Answered, Event, Texts
+from roleshift.feedback.events import CAPTURED, About, Answered, Texts
 from roleshift.feedback.store import FeedbackStore, new_event
 from roleshift.generation import Answer
 from roleshift.serving.settings import CaptureParams
 from roleshift.tasks import TaskDefinition
 
 BUILT_IN = {
-    "e-mail": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
-    "key": r"\b(?:sk|pk|ghp|gho|xox[abp]|AKIA|AIza)[-_A-Za-z0-9]{12,}|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]+",
-    "phone": r"(?<![\w.])(?:\+|00)?\d[\d ()/.-]{7,}\d(?![\w.])",
+    "e-mail": r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
+    "key": (
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
+        r"|\b(?:(?:sk|pk|rk|hf|npm|pypi|xox[a-z]|gh[opsur]|github_pat|glpat)[-_]|AKIA|ASIA|AIza|ya29\.)[-_A-Za-z0-9]{12,}"
+        r"|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]+"
+    ),
+    "phone": (
+        r"(?<![\w.])(?!\d{4}-\d\d?-\d\d?(?!\d))"  # a date is none
+        r"(?:\+ ?\d|\(0\d|\d)(?:[ ()/.-]{0,2}\d){6,14}(?!\w|\.\d)"
+    ),
 }
-"""Patterns that are always taken out, by the word that stands in their place."""
+"""Patterns that are always taken out, by the word that stands in their place. Each takes time linear in the text."""
 REMEMBERED = 10_000
+SLICE_CHARACTERS = 200
 
 
 class Redactor:
@@ -42,87 +50,103 @@ class UnknownAnswerError(RoleShiftError):
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """One answered request: what feedback on it is about."""
+class Asked:
+    """One request: what was asked, for which task, with which slices of its instruction, by whom."""
 
     request_id: str
-    answered: Answered
+    text: str
     task: TaskDefinition | None
+    slices: dict[str, str]
     user_id: str | None
-    input: str
-    output: str
-    drawn: bool
-    """Whether it fell into the captured share."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What feedback on a recent answer is about. No text: what is deleted must not come back from memory."""
+
+    about: About
+    answered: Answered
+    user_id: str | None
+    captured: bool
 
 
 class Capture:
-    """Keeps a share of the exchanges, and takes what users say of any recent one."""
+    """Keeps a share of the answered requests, and takes what users say of any recent one."""
 
     def __init__(self, store: FeedbackStore, params: CaptureParams) -> None:
         self._store, self._params = store, params
         self._redact = Redactor(params.redact)
-        self._recent: OrderedDict[str, Exchange] = OrderedDict()
+        self._recent: OrderedDict[str, Remembered] = OrderedDict()
         self._lock = Lock()
 
-    def exchange(
-        self, request_id: str, answered: Answered, *, task: TaskDefinition | None, user_id: str | None, text: str,
-        answer: Answer,
-    ) -> None:  # fmt: skip
-        """Remember an answered request, and store it if it falls into the share."""
-        drawn = random.random() < self._params.share  # noqa: S311
-        # Without capture no text is held, not even in memory.
-        found = Exchange(
-            request_id,
-            answered,
-            task,
-            user_id,
-            self._redact(text) if drawn else "",
-            self._redact(answer.output) if drawn else "",
-            drawn,
-        )
+    def draw(self) -> bool:
+        """Whether the next request falls into the share."""
+        return random.random() < self._params.share  # noqa: S311
+
+    def remember(self, asked: Asked, answered: Answered, *, captured: bool) -> None:
+        """Know the answer's id for a while, so that feedback on it finds its version and task."""
         with self._lock:
-            self._recent[request_id] = found
+            self._recent[asked.request_id] = Remembered(_about(asked), answered, asked.user_id, captured)
             while len(self._recent) > REMEMBERED:
                 self._recent.popitem(last=False)
-        if drawn:
-            self._store.add(
-                new_event(
-                    "capture",
-                    about=_about(request_id, task),
-                    answered=answered,
-                    outcome="captured",
-                    drawn_by="random",
-                    user_id=user_id,
-                    texts=Texts(input=found.input, output=found.output),
-                    details={
-                        "prompt_tokens": answer.prompt_tokens,
-                        "output_tokens": answer.output_tokens,
-                        "finish_reason": answer.finish_reason,
-                        "language": task.language if task else None,
-                    },
-                )
+
+    def store(self, asked: Asked, answered: Answered, answer: Answer, logprob: float | None) -> None:
+        """Store one exchange, redacted; `logprob` is the mean log-probability of the answer's tokens."""
+        self._store.add(
+            new_event(
+                "capture",
+                about=_about(asked),
+                answered=answered,
+                outcome="captured",
+                drawn_by="random",
+                user_id=asked.user_id,
+                texts=Texts(input=self._redact(asked.text), output=self._redact(answer.output)),
+                details={
+                    "prompt_tokens": answer.prompt_tokens,
+                    "output_tokens": answer.output_tokens,
+                    "finish_reason": answer.finish_reason,
+                    "mean_logprob": logprob,
+                    "language": asked.task.language if asked.task else None,
+                    "slices": self._slices(asked),
+                },
             )
+        )
+
+    def _slices(self, asked: Asked) -> dict[str, str]:
+        """The slices that the instruction names: others are a caller's own text and are not kept."""
+        named = asked.task.slice_names if asked.task else ()
+        return {name: self._redact(asked.slices[name])[:SLICE_CHARACTERS] for name in named if name in asked.slices}
 
     def feedback(
         self, request_id: str, *, accepted: bool | None, correction: str | None, reason: str | None,
-        user_id: str | None,
+        said_by: str | None,
     ) -> list[str]:  # fmt: skip
         """Store what a user says of an answer; the kinds of events. Raises on an id that is not known.
 
-        A user's own word is no random draw, so it enters no acceptance rate.
+        A user's own word is no random draw, so it enters no acceptance rate. A correction of a
+        captured answer holds the request's text again: it belongs to who asked, whoever corrects.
         """
-        about, answered, texts, language = self._of(request_id)
-        who = user_id or "user"
+        with self._lock:
+            recent = self._recent.get(request_id)
+        captured = self._store.events("capture", request_id) if recent is None or recent.captured else []
+        if captured:
+            event = captured[0]
+            about, answered, asker = event.about, event.answered, event.user_id
+            texts = self._store.texts([event.text_id]).get(event.text_id or "", Texts())
+            details = {name: event.details.get(name) for name in ("language", "slices")}
+        elif recent is not None:
+            about, answered, asker, texts, details = recent.about, recent.answered, recent.user_id, Texts(), {}
+        else:
+            raise UnknownAnswerError(f"no answer has the id {request_id!r}; it may be older than this server keeps")
         why = self._redact(reason) if reason else None
-        said: dict[str, Any] = {"about": about, "answered": answered, "drawn_by": "choice", "reviewer_id": who,
-                                "user_id": user_id}  # fmt: skip
+        said: dict[str, Any] = {"about": about, "answered": answered, "drawn_by": "choice",
+                                "reviewer_id": said_by or asker or "user", "user_id": asker or said_by}  # fmt: skip
         entries = []
         if accepted is not None:
             outcome = "accept" if accepted else "reject"
             entries.append(new_event("judgement", outcome=outcome, texts=Texts(reason=why), **said))
         if correction:
             corrected = Texts(texts.input, texts.output, self._redact(correction), why)
-            details: dict[str, object] = {"language": language, "slices": {}}
             entries.append(new_event("correction", outcome="corrected", texts=corrected, details=details, **said))
         return [event.kind for event in self._store.add(*entries)]
 
@@ -130,27 +154,8 @@ class Capture:
         """Delete captured texts beyond their retention time; their number."""
         return self._store.expire(self._params.retention_days)
 
-    def _of(self, request_id: str) -> tuple[About, Answered, Texts, str | None]:
-        with self._lock:
-            recent = self._recent.get(request_id)
-        if recent is not None:
-            texts = Texts(input=recent.input or None, output=recent.output or None)
-            return (
-                _about(request_id, recent.task),
-                recent.answered,
-                texts,
-                recent.task.language if recent.task else None,
-            )
-        events: list[Event] = self._store.events("capture", request_id)
-        if not events:
-            raise UnknownAnswerError(f"no answer has the id {request_id!r}; it may be older than this server keeps")
-        event = events[0]
-        texts = self._store.texts([event.text_id]).get(event.text_id or "", Texts())
-        language = event.details.get("language")
-        return event.about, event.answered, texts, str(language) if language else None
 
-
-def _about(request_id: str, task: TaskDefinition | None) -> About:
-    if task is None:
-        return About(CAPTURED, None, request_id, None, None, None)
-    return About(CAPTURED, None, request_id, task.id, task.capability, task.domain)
+def _about(asked: Asked) -> About:
+    if asked.task is None:
+        return About(CAPTURED, None, asked.request_id, None, None, None)
+    return About(CAPTURED, None, asked.request_id, asked.task.id, asked.task.capability, asked.task.domain)

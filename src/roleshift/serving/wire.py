@@ -4,22 +4,35 @@ import time
 import unicodedata
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
 
 from roleshift.generation import Answer, GenerationConfig
 from roleshift.serving.settings import ServingParams
 
 ALLOWED_CONTROLS = "\n\t\r"
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Text = StrictStr
 
 
 def _plain(text: str) -> str:
-    """Refuse control characters and lone surrogates: no tokenizer has a use for them."""
+    """Refuse control characters and lone surrogates: no tokenizer and no database has a use for them."""
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in ALLOWED_CONTROLS:
             raise ValueError(f"holds the control character U+{ord(character):04X}; remove it")
     return text
+
+
+Text = Annotated[StrictStr, AfterValidator(_plain)]
+User = Annotated[Text, Field(max_length=256)]
 
 
 class TextPart(BaseModel):
@@ -39,11 +52,6 @@ class Message(BaseModel):
     def text(self) -> str:
         """Its text in one piece."""
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-
-    @model_validator(mode="after")
-    def _is_plain(self) -> Self:
-        _plain(self.text)
-        return self
 
 
 class StreamOptions(BaseModel):
@@ -68,9 +76,10 @@ class Sampling(BaseModel):
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
     n: Literal[1] | None = None
-    user: Text | None = Field(default=None, max_length=256)
+    user: User | None = None
     presence_penalty: Literal[0] | None = None
     frequency_penalty: Literal[0] | None = None
+    logit_bias: dict[str, Number] | None = Field(default=None, max_length=0)
 
     @field_validator("n", "presence_penalty", "frequency_penalty", mode="before")
     @classmethod
@@ -83,8 +92,6 @@ class Sampling(BaseModel):
         texts = [value] if isinstance(value, str) else value or []
         if len(texts) > 8 or any(not text or len(text) > 200 for text in texts):
             raise ValueError("takes up to 8 texts of 1 to 200 characters")
-        for text in texts:
-            _plain(text)
         return value
 
     @property
@@ -109,6 +116,12 @@ class Sampling(BaseModel):
         )
 
 
+class PlainFormat(BaseModel):
+    """The one form of answer there is: text."""
+
+    type: Literal["text"]
+
+
 class ChatRequest(Sampling):
     """POST /v1/chat/completions. Greedy unless a temperature is given.
 
@@ -121,6 +134,9 @@ class ChatRequest(Sampling):
     task: Text | None = None
     slices: dict[Text, Text] = Field(default={})
     tools: list[Any] | None = Field(default=None, max_length=0)
+    functions: list[Any] | None = Field(default=None, max_length=0)
+    response_format: PlainFormat | None = None
+    logprobs: Literal[False] | None = None
 
     @property
     def asked_tokens(self) -> int | None:
@@ -129,15 +145,18 @@ class ChatRequest(Sampling):
 
 
 class CompletionRequest(Sampling):
-    """POST /v1/completions: the prompt is continued as it is, without a chat template."""
+    """POST /v1/completions: the prompt, or the one prompt of a list, is continued as it is, without a chat template."""
 
-    prompt: Text = Field(min_length=1)
+    prompt: Annotated[Text, Field(min_length=1)] | Annotated[list[Text], Field(min_length=1, max_length=1)]
     echo: Literal[False] | None = None
+    best_of: Literal[1] | None = None
+    suffix: Literal[""] | None = None
+    logprobs: None = None
 
-    @field_validator("prompt")
-    @classmethod
-    def _is_plain(cls, value: str) -> str:
-        return _plain(value)
+    @property
+    def text(self) -> str:
+        """The prompt."""
+        return self.prompt if isinstance(self.prompt, str) else self.prompt[0]
 
 
 class FeedbackRequest(BaseModel):
@@ -149,14 +168,12 @@ class FeedbackRequest(BaseModel):
     verdict: Literal["accept", "reject"] | None = None
     correction: Text | None = Field(default=None, min_length=1)
     reason: Text | None = None
-    user: Text | None = Field(default=None, max_length=256)
+    user: User | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.verdict is None and self.correction is None:
             raise ValueError("give a verdict (accept or reject), a correction, or both")
-        for text in (self.id, self.correction, self.reason, self.user):
-            _plain(text or "")
         return self
 
 
@@ -178,5 +195,7 @@ def envelope(request_id: str, kind: str, model: str, fingerprint: str) -> dict[s
 
 
 def error_body(message: str, kind: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
-    """An error as OpenAI has it."""
+    """An error as OpenAI has it; what a caller wrote into the message may be no text of UTF-8."""
+    message = message.encode("utf-8", "backslashreplace").decode()
+    param = param and param.encode("utf-8", "backslashreplace").decode()
     return {"error": {"message": message, "type": kind, "code": code, "param": param}}
