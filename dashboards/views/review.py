@@ -17,7 +17,7 @@ from roleshift.feedback.review import (
     CapturedItem,
     Pair,
     Reviewed,
-    captured_items,
+    captured_queue,
     pairs,
     store_judgement,
     store_review,
@@ -93,12 +93,12 @@ def show(project: Project, tasks: dict[str, TaskDefinition], pair: Pair, queue: 
         )  # fmt: skip
 
 
-def judge(project: Project, item: CapturedItem, queue: str, *, accept: bool) -> None:
+def judge(project: Project, item: CapturedItem, *, accept: bool) -> None:
     """Store what was said of a captured answer; Streamlit calls it before the page is drawn again."""
     key = item.event.event_id
     with FeedbackStore.of(project) as store:
         store_judgement(
-            store, item, accept=accept, reviewer=person()[0], queue=queue,
+            store, item, accept=accept, reviewer=person()[0],
             correction=str(st.session_state.get(f"correction-{key}", "")),
             reason=str(st.session_state.get(f"reason-{key}", "")),
         )  # fmt: skip
@@ -110,17 +110,17 @@ def show_captured(project: Project) -> None:
     if not table.is_file():
         st.info(t("nothing_to_review"), icon=":material/info:")
         return
-    queue = st.selectbox(t("queue"), ("random", "drift"), format_func=lambda name: t(f"queue_{name}"))
     store = FeedbackStore.existing(project)
     events = stored_events(project)
     texts_of = store.texts(event.text_id for event in events if event.kind == "capture") if store else {}
-    items = captured_items(events, texts_of, read_table(table, EXAMPLES), reviewer=person()[0], queue=queue)
+    shares = params_of(project).serving.capture.review.model_dump()
+    items = captured_queue(events, texts_of, read_table(table, EXAMPLES), reviewer=person()[0], shares=shares)
     if not items:
         st.info(t("nothing_captured"))
         return
-    if queue != "random":
-        st.caption(t("not_random"))
     item, key = items[0], items[0].event.event_id
+    if item.drawn_by != "random":
+        st.caption(t("not_drawn_at_random"))
     st.write(t("waiting", count=len(items)))
     st.caption(t("captured", task=item.event.about.task_definition or "–", version=item.event.answered.version or "–"))
     model_text(item.input)
@@ -132,7 +132,7 @@ def show_captured(project: Project) -> None:
     for accept, column, name, shortcut in zip((True, False), st.columns(2), ("accept", "reject"), "12", strict=True):
         column.button(
             t(name), key=f"judge-{name}", shortcut=shortcut, width="stretch",
-            on_click=functools.partial(judge, project, item, queue, accept=accept),
+            on_click=functools.partial(judge, project, item, accept=accept),
         )  # fmt: skip
 
 

@@ -132,8 +132,7 @@ def test_a_captured_answer_is_judged_and_corrected(project: Project, monkeypatch
     assert not app.exception
     with FeedbackStore.of(project) as store:
         events = store.events()
-        assert [(e.kind, e.outcome, e.drawn_by) for e in events[1:]] == [
-            ("judgement", "reject", "random"), ("correction", "corrected", "random"),
-        ]  # fmt: skip
+        assert [(e.kind, e.outcome) for e in events[1:]] == [("judgement", "reject"), ("correction", "corrected")]
+        assert {e.drawn_by for e in events[1:]} <= {"random", "uncertainty", "drift"}
         assert store.texts([events[2].text_id])[str(events[2].text_id)].correction == "better said"
     assert any("No captured request" in info.value for info in app.info)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from evaluation_samples import make_examples, make_task
 from feedback_samples import NEW
+from scipy.stats import binom
 
 from roleshift.alerts import alerts_of
-from roleshift.feedback.drift import ALPHA, Look, look, take_look
+from roleshift.feedback.drift import ALPHA, LEAST, Look, look, outside_shares, take_look
 from roleshift.feedback.events import About, Event, Texts
 from roleshift.project import Project
 
@@ -37,13 +38,39 @@ def drifted(found: Look) -> set[str]:
     return {signal.name for signal in found.signals if signal.drifted}
 
 
-def test_inputs_like_the_test_items_raise_no_alert_over_many_looks() -> None:
+def test_however_often_one_looks_the_chance_of_a_false_alarm_stays_below_its_level() -> None:
+    """Sequences of looks at use that is drawn like training and test; each sequence has its own test items."""
+    sequences, looks = 100, 5
     alarms = 0
-    for seed in range(60):
-        events, texts = captured(same(60, seed))
-        alarms += look(events, texts, TRAIN, TEST, number=1 + seed % 3, since={}).alert is not None
-    # each at its own level, 0.03 at most: 60 looks give more than 8 false alarms with p < 0.001
-    assert alarms <= 8
+    for sequence in range(sequences):
+        draw = random.Random(sequence)
+        train, test = (make_examples({TASK.id: TASK}, 60, f"{split}-{sequence}") for split in ("train", "test"))
+        events: list[Event] = []
+        texts: dict[str, Texts] = {}
+        since: dict[str, str] = {}
+        found = []
+        for number in range(1, looks + 1):
+            new, known = captured(same(LEAST, 1000 * sequence + number), start=len(events))
+            for event in new:  # answers that vary, but always alike
+                about = event.about
+                event.details.update(
+                    output_tokens=draw.randint(5, 40), finish_reason=draw.choice(["stop", "stop", "length"])
+                )
+                if draw.random() < 0.1:
+                    said = Event(f"j{about.request_id}", "judgement", event.time, about, NEW, None, "choice", "reject",
+                                 "user", None, None, {})  # fmt: skip
+                    events.append(said)
+                known[str(event.text_id)] = Texts(input=known[str(event.text_id)].input, output=words(draw))
+            events, texts = events + new, texts | known
+            found.append(look(events, texts, train, test, number=number, since=since))
+            since = {"summarize": new[-1].time}
+        assert len(found[-1].signals) == 8
+        alarms += any(each.alert is not None for each in found)
+    assert alarms <= binom.ppf(0.999, sequences, ALPHA)
+
+
+def words(draw: random.Random) -> str:
+    return " ".join(draw.choices(["alpha", "beta", "gamma", "delta", "epsilon", "zeta"], k=draw.randint(4, 12)))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +95,14 @@ def test_inputs_outside_the_domain_are_counted() -> None:
     assert outside.low < outside.outside / 100 < outside.high
 
 
+def test_the_last_looks_share_outside_the_domain_is_a_figure_to_watch(tmp_path: Path) -> None:
+    project = Project(tmp_path, tmp_path)
+    assert outside_shares(project) == {}
+    events, texts = captured(["zzq xxj qqv wwk" * 3] * 60)
+    take_look(project, events, texts, TRAIN, TEST)
+    assert outside_shares(project) == {"summarize": 1.0}
+
+
 def test_answers_that_are_cut_off_more_often_are_found(tmp_path: Path) -> None:
     project = Project(tmp_path, tmp_path)
     before, known = captured(same(100, 3))
@@ -79,6 +114,23 @@ def test_answers_that_are_cut_off_more_often_are_found(tmp_path: Path) -> None:
     assert second.level == pytest.approx(ALPHA * 6 / (np.pi**2 * 4))
     assert "cut-off share" in drifted(second)
     assert [alert.kind for alert in alerts_of(project)] == ["drift"]
+
+
+def test_more_rejections_are_found_and_fewer_are_no_sign(tmp_path: Path) -> None:
+    before, known = captured(same(100, 3))
+    after, more = captured(same(100, 4), start=100)
+
+    def rejections(events: list[Event]) -> list[Event]:
+        return [
+            Event(f"j{e.event_id}", "judgement", e.time, e.about, NEW, None, "choice", "reject", "u", None, None, {})
+            for e in events[:30]
+        ]
+
+    since = {"summarize": before[-1].time}
+    for rejected, expected in ((after, True), (before, False)):
+        events = before + after + rejections(rejected)
+        found = look(events, known | more, TRAIN, TEST, number=2, since=since)
+        assert ("rejections" in drifted(found)) is expected
 
 
 def test_each_request_is_looked_at_once_and_few_wait(tmp_path: Path) -> None:

@@ -5,82 +5,19 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 import requests
 from served_models import Running, add_version
+from server_checks import Start, client, metric, offline, slow_down, wait_for
 
 from roleshift.errors import RoleShiftError
-from roleshift.feedback.store import FeedbackStore
-from roleshift.generation import GenerationConfig, Request, open_backend
-from roleshift.prompts import render_prompt
+from roleshift.files import read_json, sha256_file, write_json
 from roleshift.registry.tracking import Tracking
-
-Start = Callable[..., Running]
-
-
-def client(running: Running, key: str = "none") -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{running.url}/v1", api_key=key, max_retries=0)
-
-
-def offline(model: Path, texts: list[str], tokens: int) -> list[str]:
-    backend = open_backend(model, threads=1)
-    config = GenerationConfig(max_new_tokens=tokens)
-    found = [
-        backend.generate([Request("x", render_prompt(backend.tokenizer, [{"role": "user", "content": text}]))], config)
-        for text in texts
-    ]
-    backend.close()
-    return [answers[0].output for answers in found]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)
-
-
-def slow_down(running: Running) -> None:
-    """Ten milliseconds for every token, so that a test can look while an answer is made."""
-    engine = running.server.versions.all[0].batcher.backend._engine
-    decode = engine.decode
-
-    def slowly(*given: Any) -> Any:
-        time.sleep(0.01)
-        return decode(*given)
-
-    engine.decode = slowly
-
-
-def test_the_official_client_chats_streams_completes_and_lists(start: Start, first_model: Path) -> None:
-    running = start()
-    opened = client(running)
-    expected = offline(first_model, ["hello there"], 8)[0]
-    messages: Any = [{"role": "user", "content": "hello there"}]
-    whole = opened.chat.completions.create(model="roleshift", messages=messages, max_tokens=8)
-    assert whole.choices[0].message.content == expected
-    assert whole.model == "roleshift/1"
-    assert whole.usage is not None and whole.usage.completion_tokens == 8
-    assert whole.usage.total_tokens == whole.usage.prompt_tokens + 8
-    assert whole.choices[0].finish_reason == "length"
-    stream = opened.chat.completions.create(
-        model="roleshift@challenger", messages=messages, max_tokens=8, stream=True,
-        stream_options={"include_usage": True},
-    )  # fmt: skip
-    chunks = list(stream)
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == expected
-    assert chunks[-1].usage == whole.usage
-    assert opened.completions.create(model="roleshift/1", prompt="a text", max_tokens=3).choices[0].text
-    assert [entry.id for entry in opened.models.list()] == ["roleshift", "roleshift/1", "roleshift@challenger"]
-    with pytest.raises(openai.NotFoundError, match="no model 'gpt'"):
-        opened.chat.completions.create(model="gpt", messages=messages)
+from roleshift.serving import versions as versions_module
 
 
 def test_many_at_once_answer_as_each_alone(start: Start, first_model: Path) -> None:
@@ -130,24 +67,84 @@ def test_a_moved_alias_is_followed_without_a_failed_request(
     assert told == offline(second_model, ["hello"], 9)[0] != offline(first_model, ["hello"], 9)[0]
 
 
-def test_a_version_that_cannot_be_loaded_leaves_the_old_one_and_raises_an_alert(
-    start: Start, second_model: Path
-) -> None:
-    running = start()
-    add_version(running.tracking, second_model, "champion", "onnx-fp32")
-    weights = sorted(
-        (running.project.root / "mlartifacts").rglob("onnx-fp32/model.onnx.data"), key=lambda p: p.stat().st_mtime
-    )
-    content = bytearray(weights[-1].read_bytes())
+def connected(running: Running, receive_buffer: int | None = None) -> socket.socket:
+    host, port = running.url.removeprefix("http://").split(":")
+    opened = socket.socket()
+    if receive_buffer is not None:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    opened.settimeout(30)
+    opened.connect((host, int(port)))
+    return opened
+
+
+def request_head(path: str, length: int) -> bytes:
+    lines = (f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {length}", "", "")
+    return "\r\n".join(lines).encode()
+
+
+def newest(running: Running, name: str) -> Path:
+    """A file of the version that was registered last, in the registry's own storage."""
+    found = (running.project.root / "mlartifacts").rglob(name)
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
     content[-1] ^= 1
-    weights[-1].write_bytes(bytes(content))
+    path.write_bytes(bytes(content))
+
+
+def test_a_version_that_cannot_be_loaded_leaves_the_old_one_until_it_is_mended(
+    start: Start, second_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions_module, "RETRY_FIRST", 1.0)
+    running = start()
+    with running.server.versions._refreshing:  # it is damaged before the server sees it
+        add_version(running.tracking, second_model, "champion", "onnx-fp32")
+        weights = newest(running, "onnx-fp32/model.onnx.data")
+        flip(weights)
     wait_for(lambda: running.server.versions.alert is not None)
     ready = requests.get(f"{running.url}/ready", timeout=10).json()
     assert "differs from the registered content" in ready["alert"]
     assert ready["versions"] == ["roleshift/1"]
     assert running.chat().status_code == 200
-    assert (running.project.work / "alerts/serving.json").is_file()
-    assert "roleshift_alert 1.0" in requests.get(f"{running.url}/metrics", timeout=10).text
+    alert = running.project.work / "alerts/serving.json"
+    assert "differs from the registered content" in read_json(alert)["alert"]
+    assert metric(running, "alert") == 1
+    flip(weights)
+    wait_for(lambda: running.chat(max_tokens=1).headers["x-roleshift-version"] == "roleshift/2")
+    wait_for(lambda: not alert.exists())
+    assert metric(running, "alert") == 0
+
+
+def test_a_manifest_that_was_altered_with_its_file_is_noticed(start: Start, second_model: Path) -> None:
+    running = start()
+    with running.server.versions._refreshing:
+        add_version(running.tracking, second_model, "champion", "onnx-fp32")
+        weights = newest(running, "onnx-fp32/model.onnx.data")
+        flip(weights)
+        manifest = weights.parents[1] / "manifest.json"
+        content = read_json(manifest)
+        content["files"]["onnx-fp32/model.onnx.data"]["sha256"] = sha256_file(weights)
+        write_json(manifest, content)
+    wait_for(lambda: running.server.versions.alert is not None)
+    assert "its manifest differs from the registered content" in str(running.server.versions.alert)
+    assert running.chat().headers["x-roleshift-version"] == "roleshift/1"
+
+
+def test_an_alert_of_an_earlier_server_goes_when_all_is_well(start: Start, tmp_path: Path) -> None:
+    stale = tmp_path / ".work/alerts/serving.json"
+    write_json(stale, {"alert": "of last week"})
+    start()
+    wait_for(lambda: not stale.exists())
+
+
+def test_an_alias_that_is_taken_away_changes_nothing_but_raises_an_alert(start: Start) -> None:
+    running = start()
+    running.tracking.client.delete_registered_model_alias("roleshift", "challenger")
+    wait_for(lambda: running.server.versions.alert is not None)
+    assert "roleshift/1 goes on serving" in str(running.server.versions.alert)
+    assert running.chat().status_code == 200
 
 
 def test_a_registry_that_is_away_changes_nothing_for_callers(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,10 +153,13 @@ def test_a_registry_that_is_away_changes_nothing_for_callers(start: Start, monke
     def away() -> Tracking:
         raise RoleShiftError("tracking store http://registry: connection refused")
 
-    monkeypatch.setattr(running.server.versions, "_tracking", away)
-    wait_for(lambda: running.server.versions.alert is not None)
+    versions = running.server.versions
+    with versions._refreshing:
+        monkeypatch.setattr(versions, "_open", away)
+        monkeypatch.setattr(versions, "_tracking", None)
+    wait_for(lambda: versions.alert is not None)
     assert running.chat().status_code == 200
-    monkeypatch.undo()
+    monkeypatch.setattr(versions, "_open", lambda: running.tracking)
     wait_for(lambda: running.server.versions.alert is None)
 
 
@@ -172,18 +172,38 @@ def test_a_share_goes_to_the_canary(start: Start, second_model: Path) -> None:
     assert seen == {"roleshift/1", f"roleshift/{first.number}"}
 
 
-def test_who_hangs_up_frees_the_row(start: Start) -> None:
-    running = start(rows=1, max_new_tokens=1000, max_prompt_tokens=128)
+@pytest.mark.parametrize("stream", [True, False])
+def test_who_hangs_up_stops_the_decoding(start: Start, stream: bool) -> None:
+    running = start(rows=1, max_new_tokens=1000)
     slow_down(running)
-    answer = requests.post(
-        f"{running.url}/v1/completions", timeout=60, stream=True,
-        json={"model": "roleshift", "prompt": "a", "max_tokens": 1000, "stream": True},
-    )  # fmt: skip
-    next(answer.iter_lines())
-    batcher = running.server.versions.all[0].batcher
-    assert batcher.running == 1
-    answer.close()
-    wait_for(lambda: batcher.running == 0, 10)
+    body = json.dumps({"model": "roleshift", "prompt": "a", "max_tokens": 1000, "stream": stream}).encode()
+    with connected(running) as caller:
+        caller.sendall(request_head("/v1/completions", len(body)) + body)
+        wait_for(lambda: metric(running, "queue_running") == 1)
+        if stream:
+            assert b"200 OK" in caller.recv(1000)
+    wait_for(lambda: metric(running, "queue_running") == 0, 20)
+    assert metric(running, "errors_total", reason="cancelled") == 1
+    assert 0 < metric(running, "output_tokens_total", version="roleshift/1") < 900
+
+
+def test_who_hangs_up_in_the_queue_leaves_it(start: Start) -> None:
+    running = start(rows=1, queue=1, max_new_tokens=1000)
+    slow_down(running)
+    body = json.dumps({"model": "roleshift", "prompt": "a", "max_tokens": 1000}).encode()
+    with connected(running) as first:
+        first.sendall(request_head("/v1/completions", len(body)) + body)
+        wait_for(lambda: metric(running, "queue_running") == 1)
+        with connected(running) as second:
+            second.sendall(request_head("/v1/completions", len(body)) + body)
+            wait_for(lambda: metric(running, "queue_waiting") == 1)
+            assert running.chat().status_code == 429
+        wait_for(lambda: metric(running, "errors_total", reason="cancelled") == 1)
+        with ThreadPoolExecutor(1) as pool:
+            third = pool.submit(running.chat)
+            wait_for(lambda: metric(running, "queue_waiting") == 1)
+            first.close()
+            assert third.result().status_code == 200
 
 
 def test_what_runs_is_finished_when_the_server_stops(start: Start) -> None:
@@ -196,9 +216,31 @@ def test_what_runs_is_finished_when_the_server_stops(start: Start) -> None:
         assert [each.result().status_code for each in asked] == [200, 200, 200]
 
 
-def test_an_answer_that_takes_too_long_is_a_504(start: Start) -> None:
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_that_takes_too_long_is_a_504(start: Start, stream: bool) -> None:
     running = start(timeout_seconds=0.001)
-    assert running.chat(max_tokens=60).status_code == 504
+    assert running.chat(max_tokens=60, stream=stream).status_code == 504
+    assert metric(running, "errors_total", reason="timeout") == 1
+
+
+def test_a_stream_that_takes_too_long_ends_with_the_error(start: Start) -> None:
+    running = start(timeout_seconds=1, max_new_tokens=1000)
+    slow_down(running)
+    answer = running.post("/v1/completions", model="roleshift", prompt="a", max_tokens=1000, stream=True)
+    *_, last = [line for line in answer.text.splitlines() if line]
+    assert answer.status_code == 200
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "timeout"
+
+
+def test_the_metrics_count_what_was_answered(start: Start) -> None:
+    running = start()
+    usage = [running.chat(text, max_tokens=5).json()["usage"] for text in ("one", "two words")]
+    assert metric(running, "requests_total", path="/v1/chat/completions", status="200") == 2
+    assert metric(running, "prompt_tokens_total", version="roleshift/1") == sum(u["prompt_tokens"] for u in usage)
+    assert metric(running, "output_tokens_total", version="roleshift/1") == sum(u["completion_tokens"] for u in usage)
+    assert metric(running, "request_seconds_count") == metric(running, "first_token_seconds_count") == 2
+    assert metric(running, "served_version", version="roleshift/1") == 1
+    assert metric(running, "errors_total") == 0
 
 
 @pytest.mark.parametrize(
@@ -208,7 +250,7 @@ def test_an_answer_that_takes_too_long_is_a_504(start: Start) -> None:
         ({"messages": [{"role": "robot", "content": "x"}]}, 400, "messages.0.role"),
         ({"messages": [{"role": "user", "content": "a\u0007b"}]}, 400, "U+0007"),
         ({"messages": [{"role": "user", "content": "a\ud800b"}]}, 400, "U+D800"),
-        ({"messages": [{"role": "user", "content": "word " * 400}]}, 400, "more than the 192"),
+        ({"messages": [{"role": "user", "content": "word " * 400}]}, 400, "more than the 128"),
         ({"max_tokens": "six"}, 400, "max_tokens"),
         ({"max_tokens": 65}, 400, "allows 64"),
         ({"temperature": -1}, 400, "temperature"),
@@ -217,6 +259,13 @@ def test_an_answer_that_takes_too_long_is_a_504(start: Start) -> None:
         ({"task": "fly"}, 404, "no task 'fly'"),
         ({"model": "other"}, 404, "no model 'other'"),
         ({"model": None}, 400, "model"),
+        ({"user": "\ud800"}, 400, "user"),
+        ({"slices": {"\ud800": "x"}}, 400, "slices"),
+        ({"response_format": {"type": "json_object"}}, 400, "response_format"),
+        ({"logprobs": True}, 400, "logprobs"),
+        ({"logit_bias": {"5": 1}}, 400, "logit_bias"),
+        ({"tools": [{"type": "function"}]}, 400, "tools"),
+        ({"task": "summarize-papers"}, 400, "aspect"),
     ],
 )
 def test_bad_input_gets_the_right_status_and_a_clear_word(
@@ -251,9 +300,8 @@ def test_broken_json_and_a_large_body_are_refused(start: Start) -> None:
 
 def test_a_slow_sender_is_refused_and_holds_nobody_up(start: Start) -> None:
     running = start(receive_seconds=0.5)
-    host, port = running.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as slow:
-        slow.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    with connected(running) as slow:
+        slow.sendall(request_head("/v1/chat/completions", 100) + b"{")
         assert running.chat().status_code == 200
         assert b"408" in slow.recv(1000)
 
@@ -261,13 +309,9 @@ def test_a_slow_sender_is_refused_and_holds_nobody_up(start: Start) -> None:
 def test_a_client_that_stops_reading_holds_nobody_up(start: Start) -> None:
     running = start(rows=1, max_new_tokens=1000)
     slow_down(running)
-    host, port = running.url.removeprefix("http://").split(":")
     body = json.dumps({"model": "roleshift", "prompt": "a", "max_tokens": 1000, "stream": True}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    with socket.socket() as silent:
-        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-        silent.connect((host, int(port)))
-        silent.sendall(f"{head}\r\n\r\n".encode() + body)
+    with connected(running, receive_buffer=1024) as silent:
+        silent.sendall(request_head("/v1/completions", len(body)) + body)
         wait_for(lambda: running.server.versions.all[0].batcher.running == 1)
         assert running.chat().status_code == 200
 
@@ -278,43 +322,6 @@ def test_a_key_is_asked_for_where_one_is_set(start: Start) -> None:
     messages: Any = [{"role": "user", "content": "x"}]
     assert client(running, "secret").chat.completions.create(model="roleshift", messages=messages, max_tokens=1)
     assert requests.get(f"{running.url}/health", timeout=10).status_code == 200
-
-
-def test_nothing_is_captured_unless_switched_on(start: Start) -> None:
-    running = start()
-    assert running.chat().status_code == 200
-    with FeedbackStore.of(running.project) as store:
-        assert store.events() == []
-
-
-def test_captured_texts_are_redacted_and_feedback_finds_them(start: Start) -> None:
-    running = start(capture={"share": 1.0, "retention_days": 30, "redact": ["ACME-[0-9]+"]})
-    answer = running.chat(
-        "Write to ann@example.org or +49 170 1234567 about ACME-42, key sk-abcdefghijklmnop1234",
-        task="headline-encyclopedia", user="u1",
-    ).json()  # fmt: skip
-    with FeedbackStore.of(running.project) as store:
-        (event,) = store.events("capture")
-        text = store.texts([event.text_id])[str(event.text_id)]
-        assert text.input == "Write to [e-mail] or [phone] about [redacted], key [key]"
-        assert (event.about.capability, event.drawn_by, event.user_id) == ("headline", "random", "u1")
-        assert event.about.request_id == answer["id"]
-    given = running.post(
-        "/v1/feedback", id=answer["id"], verdict="reject", correction="Better.", reason="off", user="u1"
-    )
-    assert given.json() == {"id": answer["id"], "stored": ["judgement", "correction"]}
-    with FeedbackStore.of(running.project) as store:
-        (correction,) = store.events("correction")
-        texts = store.texts([correction.text_id])[str(correction.text_id)]
-        assert (texts.correction, texts.input) == ("Better.", text.input)
-        assert store.forget("u1") == 3
-        assert [event.kind for event in store.events()] == ["capture", "judgement", "correction"]
-
-
-def test_feedback_on_nothing_is_refused(shared_server: Running) -> None:
-    assert shared_server.post("/v1/feedback", id="chatcmpl-unknown", verdict="accept").status_code == 404
-    assert shared_server.post("/v1/feedback", id="x").status_code == 400
-    assert shared_server.post("/v1/feedback", id="x", verdict="maybe").status_code == 400
 
 
 def test_fuzzed_against_its_own_document_it_never_fails(shared_server: Running, tmp_path: Path) -> None:

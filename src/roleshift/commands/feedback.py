@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def judgements(
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Count the events by kind, outcome and population, with the reviewers' agreement."""
     from roleshift.feedback.store import FeedbackStore
-    from roleshift.feedback.summary import agreement
+    from roleshift.feedback.summary import acceptance_in_use, agreement
 
     store = FeedbackStore.existing(Project.discover())
     events = store.events() if store else []
@@ -60,15 +61,22 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         for key, count in sorted(counts.items())
     ]
     alphas = {kind: agreement(events, kind) for kind in ("vote", "judgement")}
-    found = {kind: {"alpha": alpha, "shared_items": shared} for kind, (alpha, shared) in alphas.items()}
+    rates = acceptance_in_use(events)
     if as_json:
-        deleted = len(store.deleted()) if store else 0
-        print(json.dumps({"events": rows, "agreement": found, "deleted_texts": deleted}, ensure_ascii=False, indent=2))
+        print(json.dumps({
+            "events": rows,
+            "agreement": {kind: {"alpha": alpha, "shared_items": shared} for kind, (alpha, shared) in alphas.items()},
+            "acceptance_in_use": [asdict(rate) for rate in rates],
+            "deleted_texts": len(store.deleted()) if store else 0,
+        }, ensure_ascii=False, indent=2))  # fmt: skip
         return
     for row in rows:
         print(f"{row['events']:6}  {row['kind']}: {row['outcome']} ({row['population']}, drawn by {row['drawn_by']})")
     if not rows:
         print("no feedback yet")
+    for rate in rates:
+        print(f"accepted in use, version {rate.answered.version or rate.answered.model_id}, {rate.capability}: "
+              f"{rate.rate:.0%} [{rate.lower:.0%}, {rate.upper:.0%}] of {rate.items} items drawn at random")  # fmt: skip
     for kind, (alpha, shared) in alphas.items():
         if shared:
             shown = "undefined" if alpha is None else f"{alpha:.2f}"
@@ -98,8 +106,6 @@ def expire(days: Annotated[float, typer.Argument(help="Age in days.", min=0)]) -
 
 def drift(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Compare captured requests with the evidence's items, and answers with earlier ones; exit 1 on drift."""
-    from dataclasses import asdict
-
     from roleshift.contracts import EXAMPLES, read_table
     from roleshift.feedback.drift import LEAST, take_look
     from roleshift.feedback.store import FeedbackStore

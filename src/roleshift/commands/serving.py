@@ -37,7 +37,10 @@ def serve(
         raise RoleShiftError(f"--host {host} is open to other machines: set {KEY} first")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     server = Server(project, params, lambda: tracking_of(project, params))
-    uvicorn.run(
+    config = uvicorn.Config(
         make_app(server, key=key), host=host, port=port, log_level="warning", timeout_keep_alive=15,
         timeout_graceful_shutdown=int(params.serving.timeout_seconds) + 5,
     )  # fmt: skip
+    listening = config.bind_socket()
+    logging.getLogger("roleshift.serving").info("listening on http://%s:%d", host, listening.getsockname()[1])
+    uvicorn.Server(config).run(sockets=[listening])

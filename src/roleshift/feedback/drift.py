@@ -158,6 +158,13 @@ def take_look(
     return found
 
 
+def outside_shares(project: Project) -> dict[str, float]:
+    """By capability the share of inputs outside the evidence's domain, as the last look found it."""
+    path = alert_file(project, "drift")
+    last = read_json(path)["last"]["outside"] if path.is_file() else []
+    return {str(entry["capability"]): entry["outside"] / entry["items"] for entry in last}
+
+
 def _answers(
     name: str, earlier: list[Event], found: list[Event], events: Sequence[Event], texts: Mapping[str, Texts]
 ) -> list[tuple[str, str, float, float, float]]:
@@ -175,13 +182,14 @@ def _answers(
         ]
         if min(len(side) for side in sides) >= LEAST:
             raw.append((name, feature, float(sides[0].mean()), float(sides[1].mean()), _rank(sides[0], sides[1])))
-    shares: dict[str, Callable[[Event], bool]] = {
-        "cut-off share": lambda event: event.details.get("finish_reason") == "length",
-        "rejections": lambda event: event.about.request_id in rejected,
+    shares: dict[str, tuple[str, Callable[[Event], bool]]] = {
+        "cut-off share": ("two-sided", lambda event: event.details.get("finish_reason") == "length"),
+        # A rejection comes some time after its answer, so the latest answers have fewer: only more of them is a sign.
+        "rejections": ("less", lambda event: event.about.request_id in rejected),
     }
-    for feature, holds in shares.items():
+    for feature, (side, holds) in shares.items():
         counts = [(sum(map(holds, group)), len(group)) for group in (earlier, found)]
-        p = float(fisher_exact([[k, n - k] for k, n in counts]).pvalue)
+        p = float(fisher_exact([[k, n - k] for k, n in counts], alternative=side).pvalue)
         raw.append((name, feature, counts[0][0] / counts[0][1], counts[1][0] / counts[1][1], p))
     return raw
 

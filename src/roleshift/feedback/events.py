@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Kind = Literal["vote", "judgement", "correction", "capture"]
-DrawnBy = Literal["random", "disagreement", "drift", "choice"]
+DrawnBy = Literal["random", "disagreement", "uncertainty", "drift", "choice"]
 Outcome = Literal["better", "worse", "both good", "both bad", "accept", "reject", "corrected", "captured"]
 
 OUTCOMES: dict[Kind, tuple[Outcome, ...]] = {

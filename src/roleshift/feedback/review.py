@@ -1,6 +1,6 @@
 """What a reviewer is shown: two versions' answers to one item, sides shuffled, in a queue of their own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -147,55 +147,76 @@ def _correction(asked: str, output: str, corrected: str, why: Texts, **said: Any
 
 @dataclass(frozen=True)
 class CapturedItem:
-    """One request from use with its answer.
-
-    `strangeness` is the share of its letter 3-grams that training lacks; 0 where the queue does not ask.
-    """
+    """One request from use with its answer, and why it is shown."""
 
     event: Event
     input: str
     output: str
-    strangeness: float
+    drawn_by: DrawnBy
 
 
-def captured_items(
-    events: Iterable[Event], texts: Mapping[str, Texts], train: pl.DataFrame, *, reviewer: str, queue: DrawnBy
-) -> list[CapturedItem]:
-    """Captured requests whose texts are there and that the reviewer has not judged, in the reviewer's order.
+def captured_queue(
+    events: Iterable[Event], texts: Mapping[str, Texts], train: pl.DataFrame, *, reviewer: str,
+    shares: Mapping[str, float],
+) -> list[CapturedItem]:  # fmt: skip
+    """Captured requests whose texts are there and that the reviewer has not judged, in the order of review.
 
-    `drift` begins with the strangest; `random` leaves out what somebody chose to send.
+    First what somebody chose to send. The others belong to one queue each, by a hash of their id
+    and `shares` (random, uncertainty, drift; they add up to 1), and are offered in those shares:
+    at random, by how unlikely the model held its own answer, by how many of the input's letter
+    3-grams training lacks. So the items of the queue `random` are a fair sample of use, whatever
+    the other queues prefer.
     """
     listed = list(events)
     judged = {event.about.request_id for event in listed if event.kind == "judgement" and event.reviewer_id == reviewer}
-    known = Known(train["input"]) if queue == "drift" else None
-    found = []
+    queues: dict[str, list[CapturedItem]] = {name: [] for name in ("choice", *shares)}
     for event in listed:
         text = texts.get(event.text_id or "")
-        if event.kind != "capture" or event.about.request_id in judged or text is None:
-            continue
-        if queue == "random" and event.drawn_by != "random":
-            continue
-        strange = known.features(text.input or "")["unseen 3-grams"] if known else 0.0
-        found.append(CapturedItem(event, text.input or "", text.output or "", strange))
-    return sorted(
-        found,
-        key=lambda item: (
-            -item.strangeness,
-            sha256_text(f"order {reviewer} {item.event.event_id}"),
-        ),
-    )
+        if event.kind == "capture" and event.about.request_id not in judged and text is not None:
+            queue: Any = _queue_of(event, shares) if event.drawn_by == "random" else "choice"
+            queues[queue].append(CapturedItem(event, text.input or "", text.output or "", queue))
+    known = Known(train["input"]) if queues.get("drift") else None
+    first: dict[str, Callable[[CapturedItem], float]] = {
+        "uncertainty": lambda item: float(str(item.event.details.get("mean_logprob") or 0)),
+        "drift": lambda item: -known.features(item.input)["unseen 3-grams"] if known else 0.0,
+    }
+    for name, items in queues.items():
+        items.sort(key=lambda item: sha256_text(f"order {reviewer} {item.event.event_id}"))
+        if name in first:
+            items.sort(key=first[name])
+    return queues["choice"] + _in_shares({name: queues[name] for name in shares}, shares)
+
+
+def _queue_of(event: Event, shares: Mapping[str, float]) -> str:
+    """The one queue of an event: a hash of its id between 0 and 1 falls into one share."""
+    place, end = int(sha256_text(f"queue {event.event_id}")[:13], 16) / 16**13, 0.0
+    for name, share in shares.items():
+        end += share
+        if place < end:
+            return name
+    return max(shares, key=lambda name: shares[name])
+
+
+def _in_shares(queues: Mapping[str, list[CapturedItem]], shares: Mapping[str, float]) -> list[CapturedItem]:
+    """The queues as one: at each place the queue that is furthest behind its share, while it lasts."""
+    taken = dict.fromkeys(queues, 0)
+    merged: list[CapturedItem] = []
+    while left := [name for name in queues if taken[name] < len(queues[name])]:
+        place = len(merged) + 1
+        name = max(left, key=lambda each: shares[each] * place - taken[each])
+        merged.append(queues[name][taken[name]])
+        taken[name] += 1
+    return merged
 
 
 def store_judgement(
-    store: FeedbackStore, item: CapturedItem, *, accept: bool, reviewer: str, queue: DrawnBy, correction: str = "",
-    reason: str = "",
+    store: FeedbackStore, item: CapturedItem, *, accept: bool, reviewer: str, correction: str = "", reason: str = "",
 ) -> None:  # fmt: skip
     """Store whether a captured answer is acceptable, and how it should have been."""
     event, why = item.event, Texts(reason=reason.strip() or None)
-    drawn_by: DrawnBy = queue if event.drawn_by == "random" else "choice"
-    said: dict[str, Any] = {"about": event.about, "answered": event.answered, "drawn_by": drawn_by,
+    said: dict[str, Any] = {"about": event.about, "answered": event.answered, "drawn_by": item.drawn_by,
                             "reviewer_id": reviewer}  # fmt: skip
     verdict = new_event("judgement", outcome="accept" if accept else "reject", texts=why, **said)
-    details = {"slices": {}, "language": event.details.get("language")}
+    details = {name: event.details.get(name) for name in ("slices", "language")}
     corrected = _correction(item.input, item.output, correction, why, details=details, user_id=event.user_id, **said)
     store.add(verdict, *corrected)

@@ -42,6 +42,35 @@ def last_words(events: Iterable[Event]) -> list[Event]:
     return list(last.values())
 
 
+@dataclass(frozen=True)
+class Acceptance:
+    """How often people accept a version's answers in use: random items only, several judgements by their mean.
+
+    `lower` and `upper` are the exact two-sided 95% interval over items (Clopper and Pearson, 1934).
+    """
+
+    answered: Answered
+    capability: str
+    items: int
+    rate: float
+    lower: float
+    upper: float
+
+
+def acceptance_in_use(events: Iterable[Event]) -> list[Acceptance]:
+    """The acceptance rate of each version and capability over captured requests that were drawn at random."""
+    found: dict[tuple[Answered, str], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for event in last_words(event for event in events if event.kind == "judgement" and event.drawn_by == "random"):
+        if event.about.population == CAPTURED and event.about.capability is not None:
+            found[event.answered, event.about.capability][event.about.item_id].append(event.outcome == "accept")
+    rates = []
+    for (answered, capability), items in found.items():
+        n, accepted = len(items), sum(float(np.mean(given)) for given in items.values())
+        lower, upper = lower_bound(accepted, n, 0.975), 1 - lower_bound(n - accepted, n, 0.975)
+        rates.append(Acceptance(answered, capability, n, accepted / n, float(lower), float(upper)))
+    return sorted(rates, key=lambda rate: (rate.answered.version or 0, rate.capability))
+
+
 def win_rate(events: Iterable[Event], answered: Answered, other: Answered, confidence: float) -> WinRate:
     """How `answered` did against `other`; items drawn by disagreement, drift or choice do not enter."""
     found = []

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from roleshift.alerts import alerts_of
 from roleshift.errors import RoleShiftError
+from roleshift.feedback.drift import outside_shares
 from roleshift.serving.batching import Piece
 from roleshift.serving.capture import UnknownAnswerError
 from roleshift.serving.limits import Guard
@@ -152,6 +153,9 @@ def _operations(app: FastAPI, server: Server) -> None:
         server.meter.switches.set(server.versions.switches)
         server.meter.alert.set(server.versions.alert is not None)
         server.meter.drift.set(any(alert.kind == "drift" for alert in alerts_of(server.project)))
+        server.meter.outside.clear()
+        for capability, share in outside_shares(server.project).items():
+            server.meter.outside.labels(capability).set(share)
         server.meter.version.clear()
         for each in held:
             server.meter.version.labels(each.name, each.version.content_id).set(1)

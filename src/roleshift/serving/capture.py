@@ -19,10 +19,10 @@ BUILT_IN = {
     "key": (
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
         r"|\b(?:(?:sk|pk|rk|hf|npm|pypi|xox[a-z]|gh[opsur]|github_pat|glpat)[-_]|AKIA|ASIA|AIza|ya29\.)[-_A-Za-z0-9]{12,}"
-        r"|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]+"
+        r"|(?<![\w-])eyJ[\w-]{10,}\.[\w-]+\.[\w-]+"
     ),
     "phone": (
-        r"(?<![\w.])(?!\d{4}-\d\d?-\d\d?(?!\d))"  # a date is none
+        r"(?<![\w.])(?!\d{4}-\d\d?-\d\d?(?!\d)|\d+\.\d+(?![\d.]))"  # a date or a decimal is none
         r"(?:\+ ?\d|\(0\d|\d)(?:[ ()/.-]{0,2}\d){6,14}(?!\w|\.\d)"
     ),
 }

@@ -22,11 +22,12 @@ class Meter:
         self.latency = Histogram("request_seconds", "From arrival to the last token.", buckets=SECONDS, **own)
         self.first_token = Histogram("first_token_seconds", "From arrival to the first.", buckets=SECONDS, **own)
         self.prompt_tokens = Counter("prompt_tokens", "Tokens read.", ["version"], **own)
-        self.output_tokens = Counter("output_tokens", "Tokens written.", ["version"], **own)
+        self.output_tokens = Counter("output_tokens", "Tokens written, of cancelled answers too.", ["version"], **own)
         self.errors = Counter("errors", "Failed requests by reason.", ["reason"], **own)
         self.switches = Gauge("version_switches", "Versions that took another's place.", **own)
         self.alert = Gauge("alert", "1 while a version cannot be loaded or the registry not be asked.", **own)
         self.drift = Gauge("drift", "1 while the last `roleshift drift` found drift.", **own)
+        self.outside = Gauge("outside_domain_share", "Inputs unlike the evidence's.", ["capability"], **own)
         self.version = Gauge("served_version", "1 for each version that is loaded.", ["version", "content_id"], **own)
 
 

@@ -1,10 +1,26 @@
 """How a version is served, and what of its use is kept: the section `serving` of params.yaml."""
 
 import re
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from roleshift.section import Section, Share
+
+
+class ReviewShares(Section):
+    """Of the captured requests, the share that each queue offers to reviewers; they add up to 1."""
+
+    random: Share
+    uncertainty: Share
+    drift: Share
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = self.random + self.uncertainty + self.drift
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares add up to {total:g}, not 1")
+        return self
 
 
 class CaptureParams(Section):
@@ -13,6 +29,7 @@ class CaptureParams(Section):
     share: Share
     retention_days: float = Field(gt=0)
     redact: tuple[str, ...] = ()
+    review: ReviewShares
 
     @field_validator("redact")
     @classmethod
