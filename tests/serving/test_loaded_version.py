@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from served_models import register_tiny
+from served_models import add_version, register_tiny
+from server_checks import offline
 
 from roleshift.registry.packaging import requirements
-from roleshift.registry.tracking import Tracking
+from roleshift.registry.tracking import Tracking, open_tracking
 
 LOAD = """
 import json, sys
@@ -32,13 +33,15 @@ print(json.dumps({"answers": answers, "code": roleshift.__file__}))
 """
 
 
-def load_elsewhere(folder: Path, uri: str) -> "subprocess.CompletedProcess[str]":
+def load_elsewhere(folder: Path, uri: str, script: str = LOAD) -> "subprocess.CompletedProcess[str]":
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {
         "MLFLOW_TRACKING_URI": uri
     }
-    return subprocess.run([sys.executable, "-c", LOAD], cwd=elsewhere, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=elsewhere, env=environment, capture_output=True, text=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,15 @@ def test_an_artifact_altered_by_one_byte_is_refused_by_name(registered, tmp_path
     result = load_elsewhere(tmp_path, registered.uri)
     assert result.returncode != 0
     assert "model.safetensors: differs from the registered content" in result.stderr
+
+
+def test_a_version_that_onnx_runtime_serves_answers_where_there_is_no_torch(tmp_path, first_model):
+    tracking = open_tracking(f"sqlite:///{tmp_path}/mlflow.db", tmp_path, "roleshift")
+    add_version(tracking, first_model, "challenger", "onnx-fp32")
+    absent = "import sys\nfor name in ('torch', 'peft', 'onnxruntime_genai'):\n    sys.modules[name] = None\n"
+    result = load_elsewhere(tmp_path, tracking.uri, absent + LOAD)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["answers"]["string"] == offline(first_model, ["hello"], 4)
 
 
 def test_torch_is_no_requirement_where_onnx_runtime_serves():

@@ -76,7 +76,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         print("no feedback yet")
     for rate in rates:
         print(f"accepted in use, version {rate.answered.version or rate.answered.model_id}, {rate.capability}: "
-              f"{rate.rate:.0%} [{rate.lower:.0%}, {rate.upper:.0%}] of {rate.items} items drawn at random")  # fmt: skip
+              f"{rate.rate:.0%} [{rate.lower:.0%}, {rate.upper:.0%}] of {rate.items} random items")  # fmt: skip
     for kind, (alpha, shared) in alphas.items():
         if shared:
             shown = "undefined" if alpha is None else f"{alpha:.2f}"

@@ -29,7 +29,8 @@ CODE = (
     "tqdm",
 )
 """What the package's own code needs to load and serve a model."""
-ONNX = (("onnxruntime-gpu", "onnxruntime"), ("onnxruntime-genai-cuda", "onnxruntime-genai"))
+ONNX = ("onnxruntime-gpu", "onnxruntime")
+"""One of them: they exclude each other."""
 TORCH = ("torch", "safetensors", "gguf", "accelerate")
 EXAMPLE = ["In one sentence: what is a registry for?"]
 
@@ -38,7 +39,7 @@ def requirements(variant: str) -> list[str]:
     """Pinned requirements; torch is not among them when ONNX Runtime serves the variant."""
     found = [_pin(name) for name in CODE]
     if variant.startswith("onnx"):
-        found += [next((pin for name in names if (pin := _pin(name))), None) for names in ONNX]
+        found += [next((pin for name in ONNX if (pin := _pin(name))), None)]
     else:
         found += [_pin(name) for name in TORCH]
     return [pin for pin in found if pin]
