@@ -40,7 +40,7 @@ def drifted(found: Look) -> set[str]:
 
 def test_however_often_one_looks_the_chance_of_a_false_alarm_stays_below_its_level() -> None:
     """Sequences of looks at use that is drawn like training and test; each sequence has its own test items."""
-    sequences, looks = 100, 5
+    sequences, looks = 60, 4
     alarms = 0
     for sequence in range(sequences):
         draw = random.Random(sequence)

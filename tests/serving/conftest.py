@@ -71,7 +71,7 @@ def start(tmp_path: Path, first_model: Path, monkeypatch: pytest.MonkeyPatch) ->
     ) -> Running:
         for name in ("dvc.yaml", "params.yaml"):
             shutil.copy(REPOSITORY / name, tmp_path / name)
-        small = {"max_new_tokens": 64, "max_prompt_tokens": 128, "rows": 4, "poll_seconds": 0.2}
+        small = {"max_new_tokens": 64, "max_prompt_tokens": 256, "rows": 4, "poll_seconds": 0.2}
         over = {"serving": {**small, **serving}, "generation": {"threads": 1}}
         params = parse_params(merge_params(read_yaml(tmp_path / "params.yaml"), over), "params.yaml")
         project = Project(tmp_path, tmp_path)

@@ -250,7 +250,7 @@ def test_the_metrics_count_what_was_answered(start: Start) -> None:
         ({"messages": [{"role": "robot", "content": "x"}]}, 400, "messages.0.role"),
         ({"messages": [{"role": "user", "content": "a\u0007b"}]}, 400, "U+0007"),
         ({"messages": [{"role": "user", "content": "a\ud800b"}]}, 400, "U+D800"),
-        ({"messages": [{"role": "user", "content": "word " * 400}]}, 400, "more than the 128"),
+        ({"messages": [{"role": "user", "content": "word " * 400}]}, 400, "more than the 256"),
         ({"max_tokens": "six"}, 400, "max_tokens"),
         ({"max_tokens": 65}, 400, "allows 64"),
         ({"temperature": -1}, 400, "temperature"),
