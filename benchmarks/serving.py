@@ -3,7 +3,9 @@
 64 clients ask greedy questions of mixed lengths as fast as they are answered. In the middle the
 served alias moves from the fp32 to the int8 export. Checked: no status but 200 and 429, and every
 answer equal to what the same artifact gives offline. The versions are registered in a store of
-this script's own; the project's is left alone.
+this script's own; the project's is left alone. Where llama.cpp's `llama-server` is installed and
+the base model is a GGUF file, it gets the same load with that file: the same network, untuned, so
+its answers are not compared.
 
 Run in a project with a finished run: python -P benchmarks/serving.py [SECONDS, default 60]
 """
@@ -13,6 +15,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -20,6 +23,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +44,8 @@ from roleshift.registry.versions import STATE
 CLIENTS = 64
 LENGTHS = (4, 16, 48)
 PROMPTS = 24
+ROWS = 8
+"""What llama-server decodes together; ours is `serving.rows` of params.yaml."""
 BIN = Path(sys.executable).parent
 
 
@@ -116,24 +123,20 @@ async def wait_until_up(url: str) -> None:
     raise SystemExit(f"{url} did not come up")
 
 
-async def ask(session: aiohttp.ClientSession, url: str, text: str, tokens: int, ours: bool) -> tuple[int, str, str]:
-    """Status, answer and version."""
-    if ours:
-        body: dict[str, Any] = {"model": "roleshift", "messages": [{"role": "user", "content": text}],
-                                "max_tokens": tokens}  # fmt: skip
-    else:
-        body = {"inputs": [text], "params": {"max_new_tokens": tokens}}
-    async with session.post(url, json=body) as answer:
-        raw = await answer.text()
-        if answer.status != 200:
-            return answer.status, "", ""
-        found = json.loads(raw)
-        said = found["choices"][0]["message"]["content"] if ours else found["predictions"][0]
-        return 200, said, answer.headers.get("x-roleshift-version", "")
+def asking(kind: str, text: str, tokens: int) -> dict[str, Any]:
+    """The request's body: of OpenAI's interface, or of MLflow's."""
+    if kind == "mlflow":
+        return {"inputs": [text], "params": {"max_new_tokens": tokens}}
+    messages = [{"role": "user", "content": text}]
+    return {"model": "roleshift", "messages": messages, "max_tokens": tokens, "temperature": 0}
 
 
-async def load(url: str, seconds: float, expected: dict[str, Any], texts: list[str], *, ours: bool) -> Load:
-    """`CLIENTS` callers for so many seconds; `expected` holds the offline answers by version ("" for any)."""
+async def load(url: str, seconds: float, expected: dict[str, Any], texts: list[str], kind: str = "openai") -> Load:
+    """`CLIENTS` callers for so many seconds.
+
+    `expected` holds the offline answers by version ("" where the server names none); without any,
+    answers are not compared and tokens are those that the server counts.
+    """
     seen = Load([], 0, Counter(), Counter(), 0, 0.0)
     started = time.perf_counter()
 
@@ -142,22 +145,44 @@ async def load(url: str, seconds: float, expected: dict[str, Any], texts: list[s
         while time.perf_counter() - started < seconds:
             text, tokens = draw.choice(texts), draw.choice(LENGTHS)
             before = time.perf_counter()
-            status, said, version = await ask(session, url, text, tokens, ours)
-            seen.statuses[status] += 1
-            if status == 200:
+            async with session.post(url, json=asking(kind, text, tokens)) as answer:
+                raw = await answer.text()
+            seen.statuses[answer.status] += 1
+            if answer.status != 200:
+                await asyncio.sleep(0.05)
+                continue
+            seen.seconds.append(time.perf_counter() - before)
+            version, found = answer.headers.get("x-roleshift-version", ""), json.loads(raw)
+            seen.versions[version] += 1
+            if expected:
+                said = found["predictions"][0] if kind == "mlflow" else found["choices"][0]["message"]["content"]
                 right, count = expected[version][text, tokens]
-                seen.seconds.append(time.perf_counter() - before)
-                seen.versions[version] += 1
                 seen.tokens += count
                 seen.wrong += said != right
             else:
-                await asyncio.sleep(0.05)
+                seen.tokens += found["usage"]["completion_tokens"]
 
     connector = aiohttp.TCPConnector(limit=CLIENTS)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(300)) as session:
         await asyncio.gather(*(client(i, session) for i in range(CLIENTS)))
     seen.wall = time.perf_counter() - started
     return seen
+
+
+@asynccontextmanager
+async def serving(command: list[str], ready: str, home: Path, environment: dict[str, str]) -> AsyncIterator[str]:
+    """A server's process on a free port (PORT in the command), from ready to ended; gives its address."""
+    port = free_port()
+    given = [str(port) if word == "PORT" else word for word in command]
+    server = subprocess.Popen(
+        given, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        await wait_until_up(f"http://127.0.0.1:{port}{ready}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(150)
 
 
 async def main() -> None:
@@ -179,37 +204,30 @@ async def main() -> None:
         answers = {f"roleshift/{first}": offline(fp32, texts), f"roleshift/{second}": offline(int8, texts)}
         answers[""] = answers[f"roleshift/{second}"]
         environment = {**os.environ, "MLFLOW_TRACKING_URI": uri}
-        port = free_port()
-        command = [str(BIN / "roleshift"), "serve", "--port", str(port)]
-        server = subprocess.Popen(command, cwd=home, env=environment, stderr=subprocess.DEVNULL)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            await wait_until_up(f"{url}/ready")
-            running = asyncio.create_task(load(f"{url}/v1/chat/completions", seconds, answers, texts, ours=True))
+        chat = "/v1/chat/completions"
+        command = [str(BIN / "roleshift"), "serve", "--port", "PORT"]
+        async with serving(command, "/ready", home, environment) as url:
+            running = asyncio.create_task(load(url + chat, seconds, answers, texts))
             await asyncio.sleep(seconds / 2)
             tracking.client.set_registered_model_alias("roleshift", "champion", str(second))
             ours = await running
-            print(ours.line("roleshift serve, the alias moves in the middle"), flush=True)
-            alone = await load(f"{url}/v1/chat/completions", seconds / 2, answers, texts, ours=True)
+            print(ours.line("roleshift serve, the alias moves from fp32 to int8 in the middle"), flush=True)
+            alone = await load(url + chat, seconds / 2, answers, texts)
             print(alone.line("roleshift serve, int8"), flush=True)
-        finally:
-            server.terminate()
-            server.wait(150)
-        port = free_port()
         command = [str(BIN / "mlflow"), "models", "serve", "-m", "models:/roleshift@challenger", "--env-manager",
-                   "local", "--port", str(port)]  # fmt: skip
-        server = subprocess.Popen(
-            command, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            url = f"http://127.0.0.1:{port}"
-            await wait_until_up(f"{url}/ping")
-            theirs = await load(f"{url}/invocations", seconds / 2, answers, texts, ours=False)
+                   "local", "--port", "PORT"]  # fmt: skip
+        async with serving(command, "/ping", home, environment) as url:
+            theirs = await load(f"{url}/invocations", seconds / 2, answers, texts, "mlflow")
             print(theirs.line("mlflow models serve, int8"), flush=True)
-        finally:
-            os.killpg(server.pid, 15)
-            server.wait(60)
+        gguf = next((project.root / "data/raw").rglob("*.gguf"), None)
+        llama = shutil.which("llama-server")
+        if llama and gguf:
+            command = [llama, "--model", str(gguf), "--port", "PORT", "--parallel", str(ROWS), "--ctx-size",
+                       str(ROWS * 1536)]  # fmt: skip
+            async with serving(command, "/health", home, environment) as url:
+                print((await load(url + chat, seconds / 2, {}, texts)).line(f"llama-server, {gguf.name}"), flush=True)
+        else:
+            print("llama-server: not measured, it is not installed or the base model is no GGUF file")
     compare(ours, alone, theirs, {f"roleshift/{first}", f"roleshift/{second}"})
 
 

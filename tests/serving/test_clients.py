@@ -1,6 +1,7 @@
 """The clients that people use, against the real server over a socket."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import openai
 import pytest
 from server_checks import Start, client, offline
 
+REPOSITORY = Path(__file__).parents[2]
 LLM = str(Path(sys.executable).parent / "llm")
 MESSAGES: Any = [{"role": "user", "content": "hello there"}]
 
@@ -75,3 +77,12 @@ def test_the_llm_tool_streams_and_counts(start: Start, first_model: Path, tmp_pa
     refused = ask("-o", "temperature", "-1")
     assert refused.returncode != 0
     assert "temperature" in refused.stderr
+
+
+def test_the_documented_client_works_as_written(start: Start) -> None:
+    running = start(max_prompt_tokens=512)
+    text = (REPOSITORY / "docs/serving.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(script.replace("http://127.0.0.1:8000", running.url), found)
+    assert found["answer"].choices[0].finish_reason in ("stop", "length")
