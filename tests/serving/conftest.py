@@ -2,8 +2,8 @@
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import uvicorn
 from evaluation_samples import make_examples
 from peft import LoraConfig, get_peft_model
 from served_models import Running, add_version
+from server_checks import wait_for
 
 from roleshift.export.variants import export_variants
-from roleshift.params import ExportParams, Params, load_params, merge_params, parse_params, read_yaml
+from roleshift.params import ExportParams, merge_params, parse_params, read_yaml
 from roleshift.project import Project
 from roleshift.registry.tracking import tracking_of
 from roleshift.serving.app import make_app
@@ -60,21 +61,31 @@ def second_model(exported: Callable[[int], Path]) -> Path:
 
 
 @pytest.fixture
-def start(tmp_path: Path, first_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Running]]:
+def start(tmp_path: Path, first_model: Path) -> Iterator[Callable[..., Running]]:
     """Start a server with `serving` settings over the default's; @challenger is the first model."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("ROLESHIFT_FEEDBACK_URI", raising=False)
+    with starting(tmp_path) as run:
+        yield lambda **given: run(**{"model": first_model} | given)
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, first_model: Path) -> Iterator[Running]:
+    """One server for tests that leave it as it is; it captures everything."""
+    with starting(tmp_path_factory.mktemp("shared")) as run:
+        yield run(model=first_model, capture={"share": 1.0})
+
+
+@contextmanager
+def starting(folder: Path) -> Iterator[Callable[..., Running]]:
+    """Start servers in a project of their own, and stop them at the end."""
     started: list[Running] = []
 
-    def run(
-        key: str | None = None, receive_seconds: float = 30.0, model: Path = first_model, **serving: Any
-    ) -> Running:
+    def run(*, model: Path, key: str | None = None, receive_seconds: float = 30.0, **serving: Any) -> Running:
         for name in ("dvc.yaml", "params.yaml"):
-            shutil.copy(REPOSITORY / name, tmp_path / name)
+            shutil.copy(REPOSITORY / name, folder / name)
         small = {"max_new_tokens": 64, "max_prompt_tokens": 256, "rows": 4, "poll_seconds": 0.2}
         over = {"serving": {**small, **serving}, "generation": {"threads": 1}}
-        params = parse_params(merge_params(read_yaml(tmp_path / "params.yaml"), over), "params.yaml")
-        project = Project(tmp_path, tmp_path)
+        params = parse_params(merge_params(read_yaml(folder / "params.yaml"), over), "params.yaml")
+        project = Project(folder, folder)
         tracking = tracking_of(project, params)
         add_version(tracking, model, "challenger", "onnx-fp32")
         server = Server(project, params, lambda: tracking_of(project, params))
@@ -84,9 +95,7 @@ def start(tmp_path: Path, first_model: Path, monkeypatch: pytest.MonkeyPatch) ->
         listening = uvicorn.Server(config)
         thread = threading.Thread(target=listening.run, daemon=True)
         thread.start()
-        while not listening.started:
-            assert thread.is_alive()
-            time.sleep(0.02)
+        wait_for(lambda: listening.started)
         port = listening.servers[0].sockets[0].getsockname()[1]
 
         def stop() -> None:
@@ -96,17 +105,12 @@ def start(tmp_path: Path, first_model: Path, monkeypatch: pytest.MonkeyPatch) ->
 
         found = Running(f"http://127.0.0.1:{port}", server, tracking, project, stop)
         started.append(found)
-        end = time.monotonic() + 60
-        while requests.get(f"{found.url}/ready", timeout=10).status_code != 200:
-            assert time.monotonic() < end, server.versions.alert
-            time.sleep(0.02)
+        wait_for(lambda: requests.get(f"{found.url}/ready", timeout=10).status_code == 200)
         return found
 
-    yield run
-    for running in started:
-        running.stop()
-
-
-@pytest.fixture(scope="session")
-def default_params() -> Params:
-    return load_params(REPOSITORY / "params.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MLFLOW_TRACKING_URI", "ROLESHIFT_FEEDBACK_URI"):
+            patch.delenv(name, raising=False)
+        yield run
+        for running in started:
+            running.stop()

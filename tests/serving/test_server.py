@@ -334,11 +334,6 @@ def test_fuzzed_against_its_own_document_it_never_fails(shared_server: Running, 
     assert shared_server.chat().status_code == 200
 
 
-@pytest.fixture
-def shared_server(start: Start) -> Running:
-    return start()
-
-
 def test_the_registered_base_is_served_by_torch_too(start: Start, tiny_llama: Path) -> None:
     running = start(model=tiny_llama)
     answers = [running.chat(f"text {i}") for i in range(3)]
