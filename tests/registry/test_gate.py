@@ -137,7 +137,7 @@ def test_test_items_confirm_or_contradict_the_choice_and_an_override_is_named(
     gate_of: Callable[..., Verdict], verdicts: dict[str, str], state: str, text: str
 ) -> None:
     parts = {
-        name: {"differences": {"shipped-reference": {"primary": {
+        name: {"primary_metric": "accuracy", "systems": {}, "differences": {"shipped-reference": {"primary": {
             "difference": -0.1, "low": -0.2, "high": -0.01, "verdict": verdict}}}}
         for name, verdict in verdicts.items()
     }  # fmt: skip

@@ -34,11 +34,11 @@ def figures(root: Path) -> dict[str, float]:
     for name, entry in read_json(metrics / "impact.json").get("mean_over_roles", {}).items():
         named += [(f"roles/{name} {bound}", value) for bound, value in entry.items()]
     for path in sorted((metrics / "timings").glob("*.json")):
-        timed = read_json(path)
-        named.append((f"seconds/{path.stem}", timed.get("seconds")))
-        for variant, entry in timed.items():
-            if isinstance(entry, Mapping):
-                named.append((f"speedup/{variant}", entry.get("speedup")))
+        named.append((f"seconds/{path.stem}", read_json(path).get("seconds")))
+    timed = metrics / "timings/select.json"
+    for variant in read_json(timed).get("variants", ()) if timed.is_file() else ():
+        named.append((f"speed/{variant['name']} tokens per second", variant["tokens_per_second"]))
+        named.append((f"speed/{variant['name']} speedup", variant.get("speedup")))
     return {mlflow_name(name): float(value) for name, value in named if _finite(value)}
 
 
