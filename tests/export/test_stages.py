@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def project(folder: Path, base: Path, adapter: Path, validation: pl.DataFrame) -> Path:
     """A folder with what export and select read."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    variants = params["export"]["variants"]
+    params["export"]["variants"] = {name: variants[name] for name in ("onnx-fp32", "onnx-int8")}
     params["generation"]["max_new_tokens"] = 4
     params["select"]["margin"] = 0.9
     folder.mkdir()

@@ -29,10 +29,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Callable[[int], Path]:
-    """A tiny Llama's ONNX export, another one for each seed."""
+def exported(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Callable[..., Path]:
+    """A tiny Llama's ONNX export, another one for each seed; `onnx-fp32` or a variant that is given."""
 
-    def export(seed: int) -> Path:
+    def export(seed: int, **variant: Any) -> Path:
         folder = tmp_path_factory.mktemp(f"onnx-{seed}")
         torch.manual_seed(seed)
         config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
@@ -41,11 +41,16 @@ def exported(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Call
         export_variants(
             base_folder=tiny_llama, adapter_folder=folder / "adapter", model_id=f"{seed:016x}",
             params=ExportParams.model_validate(
-                {"variants": {"onnx-fp32": {"precision": "fp32"}}, "parity_tolerance": 1.0, "parity_prompts": 1}
+                {
+                    "variants": {"onnx-fp32": {"precision": "fp32"}, **({"onnx-other": variant} if variant else {})},
+                    "parity_tolerance": 1.0,
+                    "parity_prompts": 1,
+                }
             ),
+            seed=seed,
             validation=make_examples(tasks, 2, "validation"), tasks=tasks, work=folder / "work", out=folder / "out",
         )  # fmt: skip
-        return folder / "out" / "onnx-fp32"
+        return folder / "out" / ("onnx-other" if variant else "onnx-fp32")
 
     return export
 
@@ -53,6 +58,12 @@ def exported(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Call
 @pytest.fixture(scope="session")
 def first_model(exported: Callable[[int], Path]) -> Path:
     return exported(1)
+
+
+@pytest.fixture(scope="session")
+def two_graphs(exported: Callable[..., Path]) -> Path:
+    """A variant whose prompts pass another graph than its answers."""
+    return exported(3, precision="int8", prefill="dynamic", rotate=True, smooth=0.5)
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,14 @@ def test_strings_messages_and_frames_are_answered_with_parameters(registered, tm
     assert "mlartifacts" in found["code"]
 
 
+def test_a_variant_of_two_graphs_loads_and_answers(two_graphs, tmp_path):
+    result = load_elsewhere(tmp_path, register_tiny(tmp_path, two_graphs).uri)
+    assert result.returncode == 0, result.stderr
+    answers = json.loads(result.stdout.splitlines()[-1])["answers"]
+    assert answers["string"] == answers["messages"] == answers["strings"][:1] == answers["frame"][:1]
+    assert answers["sampled"] != answers["string"]
+
+
 def test_an_artifact_altered_by_one_byte_is_refused_by_name(registered, tmp_path):
     weights = next(Path(registered.uri.removeprefix("sqlite:///")).parent.rglob("artifacts/tiny/model.safetensors"))
     content = bytearray(weights.read_bytes())

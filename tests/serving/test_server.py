@@ -20,6 +20,14 @@ from roleshift.registry.tracking import Tracking
 from roleshift.serving import versions as versions_module
 
 
+def test_two_graphs_answer_together_as_alone(start: Start, two_graphs: Path) -> None:
+    running = start(model=two_graphs)
+    texts = ["hello there", "the thing", "hello " * 20, "a b c"]
+    with ThreadPoolExecutor(4) as pool:
+        replies = list(pool.map(lambda text: running.chat(text, max_tokens=12).json(), texts))
+    assert [reply["choices"][0]["message"]["content"] for reply in replies] == offline(two_graphs, texts, 12)
+
+
 def test_many_at_once_answer_as_each_alone(start: Start, first_model: Path) -> None:
     running = start()
     texts = [f"tell me about {i} " * (1 + i % 4) for i in range(24)]

@@ -27,11 +27,12 @@ CODE = (
     "tokenizers",
     "jinja2",
     "tqdm",
+    "safetensors",
 )
 """What the package's own code needs to load and serve a model."""
 ONNX = ("onnxruntime-gpu", "onnxruntime")
 """One of them: they exclude each other."""
-TORCH = ("torch", "safetensors", "gguf", "accelerate")
+TORCH = ("torch", "gguf", "accelerate")
 EXAMPLE = ["In one sentence: what is a registry for?"]
 
 
