@@ -3,14 +3,18 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
 from peft import PeftModel
+from pydantic import ValidationError
 
 from roleshift.errors import RoleShiftError
+from roleshift.export.building import build_variant, expand_layers
+from roleshift.export.calibration import Calibration
 from roleshift.export.merging import merge_adapter
 from roleshift.export.variants import Exported, export_variants
 from roleshift.files import hash_tree, read_json
@@ -236,3 +240,33 @@ def test_adapter_of_another_base_is_refused(
 def test_cuda_is_refused_with_what_is_missing(llama: tuple[Path, Exported, Path]) -> None:
     with pytest.raises(RoleShiftError, match=r"generation\.provider is cuda, but"):
         open_backend(llama[0] / "onnx-fp32", provider="cuda")
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_precision_for_cuda_is_refused_where_cuda_is_missing(
+    precision: Literal["fp16", "bf16"], tiny_llama: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RoleShiftError, match=rf"onnx-half: {precision} computes on CUDA only, and .*; use fp32"):
+        build_variant(
+            tiny_llama, "onnx-half", VariantParams(precision=precision), "0", tmp_path / "out",
+            calibration=Calibration([], []), seed=0, tolerance=1.0,
+        )  # fmt: skip
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"precision": "fp32", "rotate": True}, "are for int8 and int4"),
+        ({"precision": "fp32", "exclude_nodes": ["/lm_head/MatMul"]}, "are for int8 and int4"),
+        ({"precision": "int4", "prefill": "dynamic", "algorithm": "k_quant"}, "algorithm default only, not k_quant"),
+        ({"precision": "int8", "smooth": 1.5}, "less than or equal to 1"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        VariantParams.model_validate(settings)
+
+
+def test_star_in_a_node_name_stands_for_every_layer() -> None:
+    assert expand_layers(["/l.*/down", "/head"], 3) == ["/l.0/down", "/l.1/down", "/l.2/down", "/head"]

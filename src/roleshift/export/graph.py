@@ -11,7 +11,8 @@ def add_logits_from(path: Path) -> None:
 
     The head is the largest matrix of a small model, and a prompt needs only its last position's
     logits. A graph input `logits_from` (int64 [1]) slices the head's input before it is multiplied;
-    every logit that remains is what it was. Weights stay in their file.
+    every logit that remains is what it was, in float32 also where the graph computes in fp16 or
+    bf16 (NumPy has no bf16). Weights stay in their file.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -40,6 +41,12 @@ def add_logits_from(path: Path) -> None:
     for output in graph.output:
         if output.name == "logits":
             output.type.tensor_type.shape.dim[1].dim_param = "logits_length"
+            if output.type.tensor_type.elem_type != TensorProto.FLOAT:
+                half = "logits_from/half"
+                last = producers["logits"]
+                last.output[list(last.output).index("logits")] = half
+                graph.node.append(helper.make_node("Cast", [half], ["logits"], to=TensorProto.FLOAT))
+                output.type.tensor_type.elem_type = TensorProto.FLOAT
     # Shapes the builder inferred behind the head would contradict the slice.
     del graph.value_info[:]
     path.write_bytes(model.SerializeToString(deterministic=True))

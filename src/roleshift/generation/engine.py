@@ -31,7 +31,14 @@ LOAD_ERRORS = (
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
 )
-ELEMENT_TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+BFLOAT16 = 16
+"""ONNX's number of a type that NumPy lacks (TensorProto.BFLOAT16)."""
+ELEMENT_TYPES: dict[str, tuple[Any, int]] = {
+    "tensor(float)": (np.float32, 4),
+    "tensor(float16)": (np.float16, 2),
+    "tensor(bfloat16)": (BFLOAT16, 2),
+}
+"""The types of keys and values, and their bytes."""
 LOGITS_FROM = "logits_from"
 """The graph input that export adds: logits are computed from this position of the input on."""
 
@@ -149,20 +156,21 @@ class Graph:
 class Buffers:
     """Keys and values of every layer: arrays [rows, key-value heads, capacity in tokens, head size]."""
 
-    def __init__(self, shape: DecoderShape, *, rows: int, capacity: int, dtype: Any, device: str) -> None:
-        self.rows, self.capacity, self.dtype, self.device = rows, capacity, dtype, device
+    def __init__(self, shape: DecoderShape, *, rows: int, capacity: int, element: str, device: str) -> None:
+        self.rows, self.capacity, self.device = rows, capacity, device
+        self.dtype, self._item_bytes = ELEMENT_TYPES[element]
         self.row_shape = [shape.key_value_heads, capacity, shape.head_size]
         full = [rows, *self.row_shape]
         count = 2 * shape.layers
         try:
-            self._arrays = [np.zeros(full, dtype) for _ in range(count)] if device == "cpu" else []
+            self._arrays = [np.zeros(full, self.dtype) for _ in range(count)] if device == "cpu" else []
             self._values = [
-                ort.OrtValue.ortvalue_from_shape_and_type(full, dtype, device, 0)
+                ort.OrtValue.ortvalue_from_shape_and_type(full, self.dtype, device, 0)
                 for _ in range(count)
                 if device != "cpu"
             ]
         except (MemoryError, *LOAD_ERRORS) as error:
-            size = count * int(np.prod(full)) * np.dtype(dtype).itemsize / 1e9
+            size = count * int(np.prod(full)) * self._item_bytes / 1e9
             raise RoleShiftError(
                 f"no memory for {size:.1f} GB of keys and values; lower generation.batch_size"
             ) from error
@@ -175,7 +183,7 @@ class Buffers:
     def address(self, index: int, row: int) -> int:
         """Where a row begins."""
         start = self._arrays[index].ctypes.data if self._arrays else self._values[index].data_ptr()
-        row_bytes: int = int(np.prod(self.row_shape)) * np.dtype(self.dtype).itemsize
+        row_bytes: int = int(np.prod(self.row_shape)) * self._item_bytes
         return int(start) + row * row_bytes
 
     def move(self, source: int, target: int, length: int) -> None:
@@ -209,7 +217,7 @@ class Engine:
         }
         self._prefill, self._decode = loaded[graphs["prefill"]], loaded[graphs["decode"]]
         self.provider = "cuda" if "CUDAExecutionProvider" in self._decode.session.get_providers() else "cpu"
-        self._dtype = ELEMENT_TYPES[self._decode.inputs[self.shape.cache_names()[0][0]]]
+        self._element = self._decode.inputs[self.shape.cache_names()[0][0]]
         self._prefixes = Prefixes()
         if prefixes is not None:
             shape = self.shape
@@ -223,7 +231,7 @@ class Engine:
         held = self._buffers
         if held is not None and held.rows >= rows and held.capacity >= capacity:
             return
-        self._buffers = Buffers(self.shape, rows=rows, capacity=capacity, dtype=self._dtype, device=self.provider)
+        self._buffers = Buffers(self.shape, rows=rows, capacity=capacity, element=self._element, device=self.provider)
         for graph in (self._prefill, self._decode):
             graph.bind(self._buffers)
 
