@@ -18,7 +18,7 @@ from roleshift.export.rotation import fold_norms, random_orthogonal, rotate_resi
 from roleshift.export.smoothing import input_ranges, smooth_down_projections
 from roleshift.export.variants import Exported, export_variants
 from roleshift.files import hash_tree, read_json, write_json
-from roleshift.generation import GenerationConfig, Request, open_backend
+from roleshift.generation import GenerationConfig, Request, open_backend, opening
 from roleshift.generation.onnx_backend import OnnxBackend
 from roleshift.generation.prefixes import Prefix, Prefixes
 from roleshift.params import ExportParams, VariantParams
@@ -253,6 +253,19 @@ def test_prompt_that_begins_otherwise_or_is_one_token_is_answered(llama: tuple[P
         found, expected = (each.forced_logits(ids, [5, 6, 7]) for each in (backend, reference))
         assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
         assert backend.generate([Request("a", prompt)], GenerationConfig(3))[0].output_tokens > 0
+
+
+def test_processor_without_vnni_takes_one_graph_for_both(
+    llama: tuple[Path, Exported], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(opening, "_cpu_flags", lambda: {"avx2"})
+    monkeypatch.setattr(opening.platform, "machine", lambda: "x86_64")
+    backend, reference = opened(llama[0] / NAME), opened(llama[0] / "onnx-fp32")
+    assert "has no VNNI" in caplog.text
+    ids = backend.tokenizer(REQUESTS[8].prompt, add_special_tokens=False)["input_ids"]
+    found, expected = (each.forced_logits(ids, [5, 6, 7]) for each in (backend, reference))
+    assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+    assert backend._engine._prefill is backend._engine._decode
 
 
 def test_prefixes_are_read_as_written_and_refused_when_they_do_not_fit(tmp_path: Path) -> None:

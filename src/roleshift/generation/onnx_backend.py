@@ -1,5 +1,6 @@
 """The ONNX Runtime backend: an exported variant, decoded by our engine with rows that are refilled."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,9 +12,12 @@ from roleshift.errors import RoleShiftError
 from roleshift.generation.continuations import encode_continuations
 from roleshift.generation.engine import Engine
 from roleshift.generation.interface import Answer, GenerationConfig, Request
+from roleshift.generation.opening import int8_products_saturate
 from roleshift.generation.providers import missing_for_cuda
 from roleshift.generation.sampling import Writing, encode_prompt, log_softmax
 from roleshift.training.base import load_tokenizer
+
+logger = logging.getLogger(__name__)
 
 
 class OnnxBackend:
@@ -35,9 +39,14 @@ class OnnxBackend:
         self.artifact_id = artifact_id
         self.tokenizer = load_tokenizer(folder)
         self._batch_size = batch_size
+        graphs = dict(manifest["graphs"])
+        if graphs["prefill"] != graphs["decode"] and int8_products_saturate():
+            # Slower, and as good: its weights alone are quantised.
+            graphs["prefill"] = graphs["decode"]
+            logger.warning("%s: this processor has no VNNI, so prompts take the graph of the answers", self.variant)
         self._engine = Engine(
             folder,
-            manifest["graphs"],
+            graphs,
             provider=_resolve_provider(self.variant, manifest["target"], provider),
             threads=threads,
             prefixes=manifest.get("prefixes"),

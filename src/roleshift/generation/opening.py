@@ -5,6 +5,7 @@ Everything here but `open_backend` is cheap: no model is loaded.
 
 import json
 import os
+import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -124,6 +125,12 @@ def native_precision() -> Literal["bf16", "fp32"]:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     flags = _cpu_flags()
     return "bf16" if {"avx512_bf16", "amx_bf16", "bf16"} & flags else "fp32"
+
+
+def int8_products_saturate() -> bool:
+    """Whether ONNX Runtime's int8 matrix products may overflow here: on x86 without VNNI they add up in 16 bits."""
+    flags = _cpu_flags()
+    return platform.machine() == "x86_64" and bool(flags) and not {"avx512_vnni", "avx_vnni", "amx_int8"} & flags
 
 
 @cache
