@@ -11,7 +11,8 @@ quality of the very answers that were timed: the mean over capabilities of each 
 - onnx-*: every variant in models/onnx, as the product runs it.
 - llama.cpp: the same weights as Q8_0, one prompt after the other, through llama-cpp-python.
 
-Needs a project in which `export` has run, and for llama.cpp `pip install roleshift[bench]`.
+Needs a project in which `export` has run, and for llama.cpp `pip install llama-cpp-python`, which
+compiles it for some minutes.
 """
 
 import argparse
@@ -368,7 +369,7 @@ def compare(arguments: argparse.Namespace) -> None:
         sides = [*TORCH, *variants]
         base = next(iter(sorted(raw.glob("*.gguf"))), None)
         if find_spec("llama_cpp") is None:
-            print("llama.cpp: left out, llama-cpp-python is not installed (pip install roleshift[bench])")
+            print("llama.cpp: left out, llama-cpp-python is not installed")
         elif base is None:
             print("llama.cpp: left out, the base model is not a GGUF file")
         else:
