@@ -5,6 +5,7 @@ Where the exporter does not know the architecture, the merged torch model is the
 
 from roleshift.contracts import EXAMPLES, read_table
 from roleshift.export import model_id_of
+from roleshift.export.merging import refuse_other_base
 from roleshift.export.parity import parity_text
 from roleshift.export.variants import export_variants, write_metrics
 from roleshift.stage import Stage, run_stage
@@ -15,6 +16,7 @@ def export(stage: Stage) -> None:
     """Write models/onnx/, metrics/export.json and metrics/timings/export.json."""
     raw_base = stage.root / "data/raw" / stage.params.base.source
     adapter = stage.root / "models/adapter"
+    refuse_other_base(adapter, base_id(raw_base))
     exported = export_variants(
         base_folder=base_folder(raw_base, stage.project.converted),
         adapter_folder=adapter,

@@ -5,6 +5,7 @@ running. So a stage works in `.work/<stage>/<hash of its inputs>/`, keeps its ch
 and publishes complete outputs only. Inputs and outputs are those that dvc.yaml declares.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -59,6 +60,14 @@ def run_stage(name: str, body: Any) -> None:
         if os.environ.get("ROLESHIFT_DEBUG"):
             raise
         sys.exit(f"roleshift {name}: {error}")
+    except OSError as error:
+        if error.errno != errno.ENOSPC or os.environ.get("ROLESHIFT_DEBUG"):
+            raise
+        where = f" for {error.filename}" if error.filename else ""
+        sys.exit(
+            f"roleshift {name}: no space left on the disk{where}; free some (`roleshift clean --artifacts`) and run "
+            "again: what was finished is kept"
+        )
 
 
 @contextmanager

@@ -3,12 +3,22 @@
 from pathlib import Path
 
 from roleshift.errors import RoleShiftError
-from roleshift.files import hash_json, hash_tree, replacing
+from roleshift.files import hash_json, hash_tree, read_json, replacing
 
 
 def model_id_of(base_id: str, adapter_folder: Path) -> str:
     """A tuned model's id, known before any export: 16 hex digits of base id and adapter contents."""
     return hash_json({"base": base_id, "adapter": hash_tree(adapter_folder)})[:16]
+
+
+def refuse_other_base(adapter_folder: Path, base_id: str) -> None:
+    """Raise where the adapter's config names another base than this one, whose vocabulary may be another too."""
+    named = str(read_json(adapter_folder / "adapter_config.json").get("base_model_name_or_path"))
+    if named.startswith("sha256-") and named != f"sha256-{base_id}":
+        raise RoleShiftError(
+            f"{adapter_folder}: was trained on the base {named.removeprefix('sha256-')}, this one is {base_id}; run "
+            "`dvc repro finetune`"
+        )
 
 
 def merge_adapter(base_folder: Path, adapter_folder: Path, out: Path) -> None:

@@ -10,6 +10,7 @@ from roleshift.evaluation.statistics import MINIMUM_GROUPS
 from roleshift.export.invariance import BatchCheck
 from roleshift.export.non_inferiority import Comparison
 from roleshift.export.throughput import is_faster
+from roleshift.generation.opening import read_manifest
 from roleshift.params import SelectParams
 
 RULE = (
@@ -131,6 +132,11 @@ def variant_folders(models: Path) -> dict[str, Path]:
     folders = {path.name: path for path in sorted(models.iterdir()) if path.is_dir()}
     if not folders:
         raise RoleShiftError(f"{models}: holds no variant; run `dvc repro export`")
+    for name, folder in folders.items():
+        manifest = read_manifest(folder)
+        if manifest is None or manifest["variant"] != name:
+            found = "no manifest" if manifest is None else f"the manifest of {manifest['variant']}"
+            raise RoleShiftError(f"{folder}: holds {found}; run `dvc repro export` again")
     return dict(sorted(folders.items(), key=lambda entry: entry[0] != "onnx-fp32"))
 
 

@@ -91,6 +91,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     manifest = read_json(path)
     needed = {"variant", "runtime", "precision", "files"}
+    if isinstance(manifest, dict) and manifest.get("runtime") == "onnxruntime":
+        needed |= {"graphs", "target", "context_tokens"}
     if not isinstance(manifest, dict) or not needed <= manifest.keys():
         raise RoleShiftError(f"{path}: not the manifest of an exported variant; run `dvc repro export` again")
     if manifest["runtime"] == "onnxruntime" and not {"prefill", "decode"} <= manifest.get("graphs", {}).keys():
