@@ -89,6 +89,21 @@ def test_other_settings_are_other_answers(
     assert counting.asked == 4
 
 
+def test_answers_decoded_in_other_company_are_not_taken_for_one_another_where_that_is_the_question(
+    backend: TorchBackend, tiny_llama: Path, examples: pl.DataFrame, tasks: dict[str, TaskDefinition], tmp_path: Path
+) -> None:
+    counting = Counting(backend)
+    with AnswerStore(tmp_path / "answers.sqlite") as store:
+        given = arguments(counting, tiny_llama, store)
+        hashes = []
+        for together in (None, 1, 8, 8):
+            items, _ = ask(examples.head(2), tasks, config=CONFIG, decoded_together=together, **given)
+            hashes.append(items["settings_hash"][0])
+    assert counting.asked == 6  # the second time at 8 from the store
+    assert len(set(hashes)) == 3
+    assert hashes[0] == CONFIG.settings_hash
+
+
 def test_another_model_than_asked_for_is_refused(
     backend: TorchBackend, tiny_llama: Path, examples: pl.DataFrame, tasks: dict[str, TaskDefinition], tmp_path: Path
 ) -> None:
