@@ -15,6 +15,7 @@ from roleshift.files import read_json, write_json
 from roleshift.generation import GenerationConfig, artifact_id_of, open_backend, variant_of
 from roleshift.generation.answers import AnswerStore
 from roleshift.generation.asking import ask, label_likelihoods
+from roleshift.generation.embedding import metric_options
 from roleshift.stage import Stage, run_stage
 from roleshift.training.base import base_folder, base_id
 from roleshift.training.encoding import agreed_tasks
@@ -51,7 +52,8 @@ def baseline(stage: Stage) -> None:
         rounds.append(ask(examples["review"], tasks, split="review", config=config, **asked))
     answers, timings = together(rounds)
     items = pl.concat([answers, floor_items(examples["train"], examples["test"], tasks, seed=params.seed)])
-    scores = score_answers(items, {"none": pl.concat([examples["test"], examples["review"]])}, tasks)
+    options = metric_options(params.evaluation, stage.root / "data/raw")
+    scores = score_answers(items, {"none": pl.concat([examples["test"], examples["review"]])}, tasks, options)
     precision = Precision(params.evaluation.resamples, params.evaluation.confidence, params.seed)
     summary = summarise(
         Evidence(items, scores, tasks), base_id=base_id(raw), shots=params.evaluation.shots, precision=precision

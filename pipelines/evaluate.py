@@ -17,6 +17,7 @@ from roleshift.files import read_json, write_json
 from roleshift.generation import GenerationConfig, artifact_id_of, open_backend
 from roleshift.generation.answers import AnswerStore
 from roleshift.generation.asking import ask
+from roleshift.generation.embedding import metric_options
 from roleshift.generation.opening import read_manifest
 from roleshift.stage import Stage, run_stage
 from roleshift.training.base import base_id
@@ -68,7 +69,8 @@ def evaluate(stage: Stage) -> None:
                 rounds.append(asked(examples["review"], split="review"))
                 rounds += [asked(frame, split="test", perturbation=name) for name, frame in noisy.items()]
     items, timings = together(rounds)
-    scores = score_answers(items, {"none": pl.concat([examples["test"], examples["review"]]), **noisy}, tasks)
+    options = metric_options(params.evaluation, stage.root / "data/raw")
+    scores = score_answers(items, {"none": pl.concat([examples["test"], examples["review"]]), **noisy}, tasks, options)
     base_items, base_scores = load_tables([stage.root / "evidence/baseline"])
     evidence = Evidence(pl.concat([items, base_items]), pl.concat([scores, base_scores]), tasks)
     base = base_id(stage.root / "data/raw" / params.base.source)

@@ -281,6 +281,13 @@ class GenerationParams(Section):
     provider: Literal["auto", "cpu", "cuda"]
 
 
+class SemanticParams(Section):
+    """The source that is a sentence-embedding model, and the languages that it understands."""
+
+    source: str
+    languages: tuple[str, ...] = Field(min_length=1)
+
+
 class EvaluationParams(Section):
     """What is measured, and how sure the statements are."""
 
@@ -289,6 +296,8 @@ class EvaluationParams(Section):
     confidence: float = Field(gt=0.5, lt=1)
     robustness_items: int = Field(ge=0)
     perturbation_rate: Share
+    rouge: Literal["rouge-score", "rouge-score-rs"] = "rouge-score"
+    semantic: SemanticParams | None = None
 
 
 class ImpactParams(Section):
@@ -355,6 +364,11 @@ class Params(Section):
                 )
             if corpus.task not in known:
                 raise ValueError(f"corpora.{name}.task: {corpus.task!r} is no known task ({', '.join(known)})")
+        semantic = self.evaluation.semantic
+        if semantic is not None and semantic.source not in self.sources:
+            raise ValueError(
+                f"evaluation.semantic.source: {semantic.source!r} is not in sources ({', '.join(self.sources)})"
+            )
         if self.prepare.corrections is not None:
             source = self.sources.get(self.prepare.corrections)
             if not isinstance(source, FeedbackSource):

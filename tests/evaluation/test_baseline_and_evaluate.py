@@ -1,6 +1,7 @@
 """The stages baseline and evaluate on a tiny model, in a project of their own."""
 
 from pathlib import Path
+from shutil import copytree
 
 import polars as pl
 import pytest
@@ -32,13 +33,15 @@ def run(root: Path, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Path:
     root = tmp_path_factory.mktemp("project")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["sources"]["texts"] = {"kind": "file", "path": "texts", "licence": "none"}
     params["corpora"] = CORPORA
     params["generation"]["max_new_tokens"] = 3
-    params["evaluation"] |= {"shots": 1, "resamples": 100, "robustness_items": 2}
+    params["sources"]["encoder"] = {"kind": "file", "path": "encoder", "licence": "none"}
+    params["evaluation"] |= {"shots": 1, "resamples": 100, "robustness_items": 2, "rouge": "rouge-score-rs"}
+    params["evaluation"]["semantic"] = {"source": "encoder", "languages": ["en"]}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     for name in ("dvc.yaml", "src", "pipelines"):
         (root / name).symlink_to(ROOT / name)
@@ -51,6 +54,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tiny_model(root / "tuned", "gpt2", 1)
     keep_torch(root / "tuned", "torch-merged", "tuned-model", root / "models/onnx/torch-merged")
     write_json(root / "metrics/selection.json", {"shipped": "torch-merged"})
+    write_json(root / "data/manifest.json", {})
+    copytree(tiny_encoder, root / "data/raw/encoder")
     run(root, "baseline")
     run(root, "evaluate")
     return root
@@ -70,6 +75,10 @@ def test_the_stages_write_evidence_and_figures_for_every_system(project: Path) -
     assert "shipped-reference" not in summary["capabilities"]["summarize"]["differences"]
     assert summary["capabilities"]["summarize"]["beats_all"] is None
     assert summary["capabilities"]["summarize"]["robustness"]["n"] == 2
+    figures = summary["capabilities"]["summarize"]["systems"]["torch-merged"]["metrics"]
+    assert 0 <= figures["semantic"]["value"] <= 1
+    assert "semantic" not in summary["capabilities"]["classify"]["signatures"]
+    assert "rouge-score-rs:" in summary["capabilities"]["summarize"]["signatures"]["rouge_l"]
     candidate = read_table(project / "evidence/candidate/items.parquet", ITEMS)
     assert set(candidate["perturbation"].unique()) == {"none", "typos", "case"}
     assert read_json(project / "plots/evaluate/scores.json")

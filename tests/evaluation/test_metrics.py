@@ -7,17 +7,20 @@ import sys
 import numpy as np
 import pytest
 import sacrebleu
-from evaluation_samples import make_task, random_pairs
+from evaluation_samples import make_items, make_task, random_pairs
 from rouge_score.rouge_scorer import RougeScorer
 
 import evaluate
 from roleshift.errors import RoleShiftError
+from roleshift.evaluation import score_items
 from roleshift.evaluation.metrics.answers import Accuracy, ClassF1, ExactMatch, TokenF1, extract_label
 from roleshift.evaluation.metrics.choose import metrics_of
 from roleshift.evaluation.metrics.corpus import bleu, chrf, corpus_score, per_class
 from roleshift.evaluation.metrics.entities import EntityF1
 from roleshift.evaluation.metrics.item_metric import ItemMetric
-from roleshift.evaluation.metrics.overlap import Bleu, Chrf, Rouge
+from roleshift.evaluation.metrics.options import MetricOptions
+from roleshift.evaluation.metrics.overlap import Bleu, Chrf, Rouge, _rouge_scorer
+from roleshift.evaluation.metrics.semantic import Semantic
 from roleshift.evaluation.metrics.surface import CopiedNgrams, Distinct, LengthRatio, Repetition
 from roleshift.evaluation.metrics.tokens import UnicodeTokenizer
 
@@ -68,6 +71,69 @@ def test_rouge_equals_rouge_score(metric: str, kind: str, language: str) -> None
     ours = stats(Rouge(metric, language), pairs)
     assert ours[:, 0] == pytest.approx(expected, abs=1e-9)
     assert corpus_score(metric, ours) == pytest.approx(np.mean(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("metric", ["rouge_1", "rouge_2", "rouge_l", "rouge_lsum"])
+def test_the_rust_port_gives_the_values_of_rouge_score(metric: str, language: str) -> None:
+    pairs = random_pairs(language, 400, seed=4)
+    pairs = [(output.replace(",", "\n"), refs, text) for output, refs, text in pairs]
+    pairs += [("", ["a word"], ""), ("\ud800 a word", ["a word"], ""), ("a word", ["", "…"], "")]
+    python, rust = Rouge(metric, language), Rouge(metric, language, "rouge-score-rs")
+    assert stats(rust, pairs) == pytest.approx(stats(python, pairs), abs=1e-12)
+    assert "rouge-score-rs:" in rust.signature()
+    assert rust.signature() != python.signature()
+
+
+def test_the_rust_port_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rouge_score_rs", None)
+    _rouge_scorer.cache_clear()
+    with pytest.raises(
+        RoleShiftError, match=r"evaluation.rouge: rouge-score-rs is not installed.*roleshift\[rouge-rs\]"
+    ):
+        Rouge("rouge_l", "en", "rouge-score-rs")
+
+
+class LetterCounts:
+    """Embeds a text as its counts of a and b, and the second of them negative: enough for every angle."""
+
+    name = "letters"
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        self.asked.append(len(texts))
+        found = np.array([[text.count("a") - text.count("c"), text.count("b")] for text in texts], dtype=np.float32)
+        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+
+
+def test_semantic_is_the_cosine_with_the_closest_reference() -> None:
+    metric = Semantic("en", LetterCounts())
+    assert metric.statistics("aaabbbb", ["b", "ab"], "") == [pytest.approx(7 / 5 / np.sqrt(2), abs=1e-6), 1.0]
+    assert metric.statistics("a", ["c"], "") == [0.0, 1.0]  # opposite
+    assert metric.statistics(" ", ["a"], "") == [0.0, 1.0]
+    result = metric.compute(predictions=["ab", "a"], references=[["ab"], ["b"]])
+    assert result["semantic"] == pytest.approx(0.5)
+    assert "model:letters" in result["signature"]
+
+
+def test_semantic_is_off_unless_asked_for_and_embeds_everything_ahead_in_its_languages() -> None:
+    tasks = {"t": make_task("t", "answer"), "c": make_task("c", "classify", kind="classify", labels=("a", "b"),
+                                                           metric="accuracy")}  # fmt: skip
+    assert "semantic" not in {metric.metric for metric in metrics_of(tasks["t"], "en")}
+    embedder = LetterCounts()
+    options = MetricOptions(embedder=embedder, embedded_languages=("en",))
+    items = make_items([
+        {"example_id": "1", "output": "ab", "task_definition": "t"},
+        {"example_id": "2", "output": "abb", "task_definition": "t"},
+        {"example_id": "3", "output": "开", "task_definition": "t", "language": "zh"},
+        {"example_id": "4", "output": "a", "task_definition": "c"},
+    ])  # fmt: skip
+    scores = score_items(items, {"1": ["a"], "2": ["b"], "3": ["开"], "4": ["a"]}, {}, tasks, options)
+    assert scores.filter(metric="semantic")["example_id"].to_list() == ["1", "2"]
+    assert embedder.asked[0] == 4  # two answers and two references, in one call
+    assert scores.filter(metric="semantic", example_id="1")["score"].item() == pytest.approx(1 / np.sqrt(2), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from roleshift.contracts import EXAMPLES, ITEMS, SCORES, TIMINGS, read_table
+from roleshift.evaluation.metrics.options import DEFAULT_OPTIONS, MetricOptions
 from roleshift.evaluation.scoring import score_items
 from roleshift.tasks import TaskDefinition
 
@@ -19,7 +20,10 @@ def read_examples(root: Path) -> dict[str, pl.DataFrame]:
 
 
 def score_answers(
-    items: pl.DataFrame, asked: Mapping[str, pl.DataFrame], tasks: Mapping[str, TaskDefinition]
+    items: pl.DataFrame,
+    asked: Mapping[str, pl.DataFrame],
+    tasks: Mapping[str, TaskDefinition],
+    options: MetricOptions = DEFAULT_OPTIONS,
 ) -> pl.DataFrame:
     """Scores of items by the examples that were asked: `asked` by perturbation, `none` the clean ones."""
     parts = []
@@ -28,7 +32,7 @@ def score_answers(
         answered = items.filter(pl.col("perturbation") == perturbation)
         references = {row["example_id"]: row["references"] for row in rows}
         inputs = {row["example_id"]: row["input"] for row in rows}
-        parts.append(score_items(answered, references, inputs, tasks))
+        parts.append(score_items(answered, references, inputs, tasks, options))
     return pl.concat(parts) if parts else pl.DataFrame(schema=SCORES.schema)
 
 

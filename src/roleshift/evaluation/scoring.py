@@ -6,6 +6,7 @@ import polars as pl
 
 from roleshift.contracts import ITEM_KEY, SCORES, check
 from roleshift.errors import RoleShiftError
+from roleshift.evaluation.metrics.options import DEFAULT_OPTIONS, MetricOptions
 from roleshift.tasks import TaskDefinition
 
 
@@ -14,6 +15,7 @@ def score_items(
     references: Mapping[str, list[str]],
     inputs: Mapping[str, str],
     tasks: Mapping[str, TaskDefinition],
+    options: MetricOptions = DEFAULT_OPTIONS,
 ) -> pl.DataFrame:
     """Score every item with every metric of its task.
 
@@ -27,6 +29,7 @@ def score_items(
     # `evaluate` brings transformers and torch; whoever only reads stored scores must not pay for it.
     from roleshift.evaluation.metrics.choose import metrics_of
 
+    _embed_ahead(items, references, tasks, options)
     columns: dict[str, list[object]] = {name: [] for name in SCORES.schema.names()}
     for row in items.select([*ITEM_KEY, "task_definition", "language", "output"]).iter_rows(named=True):
         example = row["example_id"]
@@ -42,7 +45,7 @@ def score_items(
             raise RoleShiftError(
                 f"item {example} of {task.id}: no reference that is not empty; mend or drop the example"
             )
-        metrics = metrics_of(task, row["language"])
+        metrics = metrics_of(task, row["language"], options)
         if task.metric not in {metric.metric for metric in metrics}:
             raise RoleShiftError(f"tasks.{task.id}.metric: {task.metric!r} does not fit the kind {task.kind!r}")
         for metric in metrics:
@@ -56,3 +59,22 @@ def score_items(
     scores = pl.DataFrame(columns, schema=SCORES.schema)
     check(scores, SCORES, "scores")
     return scores
+
+
+def _embed_ahead(
+    items: pl.DataFrame,
+    references: Mapping[str, list[str]],
+    tasks: Mapping[str, TaskDefinition],
+    options: MetricOptions,
+) -> None:
+    """Embed everything at once: in batches of one length that is many times faster than item by item."""
+    if options.embedder is None:
+        return
+    generated = [name for name, task in tasks.items() if task.kind == "generate"]
+    rows = items.filter(
+        pl.col("task_definition").is_in(generated), pl.col("language").is_in(list(options.embedded_languages))
+    )
+    texts = {text for example in rows["example_id"].unique() for text in references.get(example, [])}
+    texts |= set(rows["output"].drop_nulls())
+    if texts := {text for text in texts if text.strip()}:
+        options.embedder.embed(sorted(texts))

@@ -32,9 +32,10 @@ class RandomModelWriter:
 
 
 def used_sources(params: Params) -> dict[str, Source]:
-    """The sources that the base model and the corpora name; others are not fetched."""
+    """The sources that the base model, the corpora and the metrics name; others are not fetched."""
     names = {params.base.source, *(corpus.source for corpus in params.corpora.values())}
     names |= {params.prepare.corrections} if params.prepare.corrections else set()
+    names |= {params.evaluation.semantic.source} if params.evaluation.semantic else set()
     return {name: source for name, source in sorted(params.sources.items()) if name in names}
 
 

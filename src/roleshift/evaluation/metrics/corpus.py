@@ -109,6 +109,7 @@ CORPUS_SCORES: dict[str, Callable[[Floats], Floats]] = {
     "chrf": chrf,
     "exact_match": ratio,
     "token_f1": ratio,
+    "semantic": ratio,
     "accuracy": ratio,
     "macro_f1": macro_f1,
     "micro_f1": micro_f1,

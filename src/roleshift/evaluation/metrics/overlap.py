@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import version
+from typing import Any
 
 import sacrebleu
 from rouge_score.rouge_scorer import RougeScorer
 
+from roleshift.errors import RoleShiftError
 from roleshift.evaluation.metrics.item_metric import ItemMetric
+from roleshift.evaluation.metrics.options import RougeLibrary
 from roleshift.evaluation.metrics.tokens import UNSPACED, bleu_tokenizer, primary_language, rouge_tokenizer
 
 ROUGE_TYPES = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL", "rouge_lsum": "rougeLsum"}
@@ -72,20 +75,22 @@ class Chrf(ItemMetric):
 class Rouge(ItemMetric):
     """ROUGE F1 (Lin, 2004) without stemming; the best reference counts; the corpus value is the mean."""
 
-    description = "ROUGE of rouge-score, tokenised by language"
+    description = "ROUGE of rouge-score or its port to Rust, tokenised by language"
 
-    def __init__(self, metric: str, language: str) -> None:
+    def __init__(self, metric: str, language: str, library: RougeLibrary = "rouge-score") -> None:
         self.tokenizer, _ = rouge_tokenizer(language)
+        self.library = library
+        _rouge_scorer(self.tokenizer, library)  # a library that is not installed is named before anything is scored
         super().__init__(metric, language)
 
     def statistics(self, output: str, references: Sequence[str], text: str) -> list[float]:
         """F1 with the best reference, 1."""
-        return [_rouge(self.tokenizer, output, tuple(references))[self.metric], 1.0]
+        return [_rouge(self.tokenizer, self.library, output, tuple(references))[self.metric], 1.0]
 
     def settings(self) -> dict[str, str]:
-        """Lower case throughout; `unicode` is our tokeniser for languages other than English."""
+        """The library; lower case throughout; `unicode` is our tokeniser for languages other than English."""
         return {
-            "rouge-score": version("rouge-score"),
+            self.library: version(self.library),
             "tok": self.tokenizer,
             "stem": "no",
             "case": "lower",
@@ -102,13 +107,23 @@ def _sacrebleu_statistics(
 
 
 @lru_cache(maxsize=4)
-def _rouge_scorer(tokenizer: str) -> RougeScorer:
-    _, instance = rouge_tokenizer("en" if tokenizer == "rouge-score" else "und")
-    return RougeScorer(list(ROUGE_TYPES.values()), tokenizer=instance)
+def _rouge_scorer(tokenizer: str, library: RougeLibrary) -> Any:
+    english = tokenizer == "rouge-score"
+    types = list(ROUGE_TYPES.values())
+    if library == "rouge-score":
+        return RougeScorer(types, tokenizer=rouge_tokenizer("en" if english else "und")[1])
+    try:
+        from rouge_score_rs import RougeScorer as RustScorer
+    except ModuleNotFoundError:
+        raise RoleShiftError(
+            "evaluation.rouge: rouge-score-rs is not installed; pip install 'roleshift[rouge-rs]', or name rouge-score"
+        ) from None
+    # Its own English tokenizer is the same and runs in Rust.
+    return RustScorer(types, tokenizer=None if english else rouge_tokenizer("und")[1])  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=4096)
-def _rouge(tokenizer: str, output: str, references: tuple[str, ...]) -> dict[str, float]:
+def _rouge(tokenizer: str, library: RougeLibrary, output: str, references: tuple[str, ...]) -> dict[str, float]:
     # One pass for all four types: the four metrics ask for the same pair in a row.
-    best = _rouge_scorer(tokenizer).score_multi(references, output)
+    best = _rouge_scorer(tokenizer, library).score_multi(references, output)
     return {name: float(best[kind].fmeasure) for name, kind in ROUGE_TYPES.items()}
