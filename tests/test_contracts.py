@@ -7,13 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from roleshift.contracts import EXAMPLES, TIMINGS, read_table, slices_from_map, slices_to_map, write_table
+from roleshift.contracts import EXAMPLES, SCORES, TIMINGS, read_table, slices_from_map, slices_to_map, write_table
 from roleshift.errors import RoleShiftError
 from roleshift.files import sha256_file
 
 
 def examples() -> pl.DataFrame:
     row = dict.fromkeys(EXAMPLES.schema, "x") | {
+        "capability": "answer",
         "references": ["r"],
         "slices": slices_from_map({"b": "2", "a": "1"}),
     }
@@ -45,6 +46,14 @@ def test_defects_name_column_and_row(tmp_path: Path) -> None:
         row = {"example_id": "a", "model_id": "m", "variant": "v", "shots": 0, "perturbation": "none"}
         bad = row | {"prompt_seconds": float("nan"), "decode_seconds": 0.0, "batch_size": 1}
         write_table(path, pl.DataFrame([bad], schema=TIMINGS.schema), TIMINGS)
+    with pytest.raises(RoleShiftError, match="row 1: unknown capability 'sumarize'; known are summarize, headline"):
+        write_table(path, examples().with_columns(capability=pl.Series(["answer", "sumarize"])), EXAMPLES)
+    score = {"example_id": "a", "model_id": "m", "variant": "v", "shots": 0, "perturbation": "none", "metric": "bleu",
+             "score": 0.5, "statistics": [1.0], "signature": "s"}  # fmt: skip
+    for bad in ([1.0, float("nan")], [float("inf")], [None]):
+        rows = [score, score | {"metric": "chrf", "statistics": bad}]
+        with pytest.raises(RoleShiftError, match="row 1: 'statistics' holds a value that is no finite number"):
+            write_table(path, pl.DataFrame(rows, schema=SCORES.schema), SCORES)
     assert not list(tmp_path.iterdir())
 
 

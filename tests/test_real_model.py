@@ -29,6 +29,17 @@ def test_every_capability_was_measured_beside_base_and_floor() -> None:
         assert {"base", "base-shots", part["best_floor"], summary["tuned"]["shipped"]} <= set(part["systems"])
 
 
+def test_the_optional_embedding_model_scored_every_english_answer() -> None:
+    parts = json.loads((RUN / "metrics/evaluate.json").read_text())["capabilities"]
+    for name in ("summarize", "headline", "document_code"):
+        for system in parts[name]["systems"].values():
+            assert 0 <= system["metrics"]["semantic"]["value"] <= 1
+        random, shipped = parts[name]["systems"]["floor-random-reference"], parts[name]["signatures"]["semantic"]
+        assert random["metrics"]["semantic"]["value"] < 0.9
+        assert shipped.startswith("semantic|model:minilm@")
+    assert "semantic" not in parts["translate"]["signatures"]
+
+
 def test_the_challenger_loads_in_a_fresh_process_and_answers() -> None:
     script = (
         "import mlflow, sys\n"

@@ -6,6 +6,7 @@ is refused with the remedy.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pyarrow as pa
@@ -13,21 +14,24 @@ import pyarrow.parquet as pq
 
 from roleshift.errors import RoleShiftError
 from roleshift.files import replacing
+from roleshift.tasks import Capability
 
 Slices: pl.DataType = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
 
+CAPABILITIES = ("capability", get_args(Capability))
 ITEM_KEY = ("example_id", "model_id", "variant", "shots", "perturbation")
 
 
 @dataclass(frozen=True)
 class Contract:
-    """A table's name, version, columns, which of them may be null, and its key."""
+    """A table's name, version, columns, which of them may be null, its key, and what a column may hold."""
 
     name: str
     version: int
     schema: pl.Schema
     key: tuple[str, ...]
     nullable: frozenset[str] = frozenset()
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 EXAMPLES = Contract(
@@ -49,6 +53,7 @@ EXAMPLES = Contract(
         }
     ),
     ("example_id",),
+    choices=(CAPABILITIES,),
 )
 ITEMS = Contract(
     "items",
@@ -80,6 +85,7 @@ ITEMS = Contract(
     ),
     ITEM_KEY,
     frozenset({"output"}),
+    choices=(CAPABILITIES,),
 )
 SCORES = Contract(
     "scores",
@@ -133,6 +139,18 @@ def check(frame: pl.DataFrame, contract: Contract, where: str) -> None:
         if dtype == pl.Float64 and not frame[name].is_finite().all():
             row = frame[name].is_finite().not_().arg_max() or 0
             raise RoleShiftError(f"{where}: row {row}: {name!r} is {frame[name][row]}, not a finite number")
+        if dtype == pl.List(pl.Float64):
+            finite = frame.select(pl.col(name).list.eval(pl.element().is_finite().fill_null(False)).list.all())[name]
+            if not finite.all():
+                row = finite.not_().arg_max() or 0
+                raise RoleShiftError(f"{where}: row {row}: {name!r} holds a value that is no finite number")
+    for name, allowed in contract.choices:
+        known = frame[name].is_in(allowed)
+        if not known.all():
+            row = known.not_().arg_max() or 0
+            raise RoleShiftError(
+                f"{where}: row {row}: unknown {name} {frame[name][row]!r}; known are {', '.join(allowed)}"
+            )
     duplicates = frame.select(contract.key).is_duplicated()
     if duplicates.any():
         row = duplicates.arg_max()
