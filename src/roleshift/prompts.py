@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roleshift.errors import RoleShiftError
-from roleshift.tasks import TaskDefinition
+from roleshift.tasks import FIELD_TYPES, TaskDefinition
 
 PLAIN_CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
@@ -35,8 +35,14 @@ def instruction(task: TaskDefinition, slices: Mapping[str, str]) -> str:
     if task.kind == "classify":
         text += f" Answer with one of: {', '.join(task.labels)}."
     if task.kind == "extract":
-        text += f" Answer with a JSON object with the keys: {', '.join(task.fields)}; each a list of strings."
+        text += f" Answer with a JSON object with the keys: {_fields(task)}."
     return text
+
+
+def _fields(task: TaskDefinition) -> str:
+    if set(task.field_types) == {"texts"}:
+        return f"{', '.join(task.fields)}; each a list of strings"
+    return ", ".join(f"{name} ({FIELD_TYPES[kind]})" for name, kind in task.typed_fields.items())
 
 
 def user_message(task: TaskDefinition, text: str, slices: Mapping[str, str]) -> str:

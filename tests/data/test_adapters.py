@@ -256,6 +256,30 @@ def test_labels_and_fields_are_checked_against_the_task(tmp_path: Path) -> None:
     assert reasons(entries) == ["malformed", "malformed"]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "wanted"),
+    [
+        ("total", "12", "a number"),
+        ("total", True, "a number"),
+        ("paid", 1, "true or false"),
+        ("due", "1 March 2024", "a date as YYYY-MM-DD"),
+        ("vendor", ["Acme"], "a string"),
+    ],
+)
+def test_typed_fields_of_a_reference_are_checked(tmp_path: Path, field: str, value: object, wanted: str) -> None:
+    invoice = TaskDefinition(**{
+        **EXTRACT.model_dump(exclude={"field_types"}),
+        "fields": {"vendor": "text", "total": "number", "paid": "boolean", "due": "date"},
+    })  # fmt: skip
+    right = {"vendor": "Acme", "total": 12.5, "paid": None, "due": "2024-03-01"}
+    rows = [{"question": "q", "answer": right}, {"question": "q", "answer": {**right, field: value}}]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    good, bad = read(tmp_path, "table", invoice, QA)
+    assert isinstance(good, Draft)
+    assert isinstance(bad, Dropped)
+    assert f"answer.{field}: must be {wanted}" in bad.detail
+
+
 def test_a_missing_column_or_an_unclear_file_stops_with_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,label\na,b\n")
     with pytest.raises(RoleShiftError, match="no column 'question'; it has text, label"):

@@ -195,7 +195,7 @@ def test_class_f1_equals_its_definition_and_counts_answers_that_are_no_label() -
 
 
 def test_entity_f1_counts_fields_and_malformed_answers() -> None:
-    metric = EntityF1("zh", ("persons", "places"))
+    metric = EntityF1("zh", {"persons": "texts", "places": "texts"})
     reference = json.dumps({"persons": ["李明", "王伟"], "places": ["北京"]}, ensure_ascii=False)
     answer = '```json\n{"persons": ["李明"], "places": "上海"}\n```'
     assert metric.statistics(answer, [reference], "") == [0, 1, 1, 1, 2, 0, 1, 1]
@@ -208,6 +208,43 @@ def test_entity_f1_counts_fields_and_malformed_answers() -> None:
     assert metric.item_score(metric.statistics("nothing", ['{"persons": []}'], "")) == 0
     with pytest.raises(RoleShiftError, match="not a JSON object"):
         metric.statistics("{}", ["[1]"], "")
+
+
+FIELDS = {"vendor": "text", "total": "number", "paid": "boolean", "due": "date"}
+REFERENCE = '{"vendor": "Ａcme Ltd", "total": 1200.5, "paid": false, "due": "2024-03-01"}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "answered"),
+    [
+        (REFERENCE, 4, 4),
+        ('{"vendor": " acme  ltd", "total": "1200.50", "paid": false, "due": "20240301"}', 4, 4),
+        ('{"vendor": "Acme", "total": 12005e-1, "paid": "no", "due": "soon"}', 1, 4),
+        ('{"total": true, "paid": null, "due": "2024-02-30"}', 0, 2),
+        ('{"total": 1e999999999, "vendor": 7}', 0, 2),
+        ('{"total": NaN}', 0, 1),
+        ("{}", 0, 0),
+    ],
+)
+def test_typed_fields_are_compared_by_their_value(answer: str, right: int, answered: int) -> None:
+    statistics = EntityF1("en", FIELDS).statistics(answer, [REFERENCE], "")
+    assert statistics[0] == 0
+    triples = np.array(statistics[2:]).reshape(-1, 3).sum(axis=0)
+    assert triples.tolist() == [right, answered, 4]
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"total": [1]}', '{"vendor": {"name": "Acme"}}', "[]", f'{{"total": {"9" * 5000}}}']
+)
+def test_answers_of_another_shape_are_malformed(answer: str) -> None:
+    assert EntityF1("en", FIELDS).statistics(answer, [REFERENCE], "")[0] == 1
+
+
+def test_a_reference_of_another_type_is_an_error_and_types_are_in_the_signature() -> None:
+    with pytest.raises(RoleShiftError, match=r"fields vendor \(text\), total \(number\)"):
+        EntityF1("en", FIELDS).statistics("{}", [REFERENCE.replace("1200.5", '"much"')], "")
+    one, two = (EntityF1("en", {"total": kind}) for kind in ("number", "text"))
+    assert one.signature() != two.signature()
 
 
 def test_surface_metrics() -> None:

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from roleshift.data.preparation.duplicates import normalised_text
 from roleshift.errors import RoleShiftError
 from roleshift.files import sha256_text
 from roleshift.params import Columns, Corpus
-from roleshift.tasks import TaskDefinition
+from roleshift.tasks import FIELD_TYPES, FieldType, TaskDefinition
 
 ENDINGS = (".jsonl", ".csv", ".parquet")
 
@@ -162,7 +164,23 @@ def _extraction(value: Any, column: str, task: TaskDefinition) -> str:
         raise ValueError(f"{column}: not a JSON object") from None
     if not isinstance(found, dict) or set(found) != set(task.fields):
         raise ValueError(f"{column}: must be an object with the keys {', '.join(task.fields)}")
-    for name, entries in found.items():
-        if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-            raise ValueError(f"{column}.{name}: must be a list of strings")
+    for name, kind in task.typed_fields.items():
+        if not _is_of_type(found[name], kind):
+            raise ValueError(f"{column}.{name}: must be {FIELD_TYPES[kind]}")
     return json.dumps({name: found[name] for name in task.fields}, ensure_ascii=False)
+
+
+def _is_of_type(value: Any, kind: FieldType) -> bool:
+    """Whether a reference's value is what its field holds; null, for nothing, where it is no list."""
+    if kind == "texts":
+        return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+    if value is None:
+        return True
+    if kind == "date":
+        try:
+            return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+        except ValueError:
+            return False
+    if kind == "number":
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, bool if kind == "boolean" else str)

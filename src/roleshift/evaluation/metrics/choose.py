@@ -9,12 +9,12 @@ from roleshift.evaluation.metrics.options import DEFAULT_OPTIONS, MetricOptions
 from roleshift.evaluation.metrics.overlap import ROUGE_TYPES, Bleu, Chrf, Rouge
 from roleshift.evaluation.metrics.semantic import Semantic
 from roleshift.evaluation.metrics.surface import CopiedNgrams, Distinct, LengthRatio, Repetition
-from roleshift.tasks import TaskDefinition
+from roleshift.tasks import FieldType, TaskDefinition
 
 
 def metrics_of(task: TaskDefinition, language: str, options: MetricOptions = DEFAULT_OPTIONS) -> tuple[ItemMetric, ...]:
     """The metrics of a task's items in one language, its primary metric among them."""
-    return _metrics(task.kind, language, task.labels, task.fields, task.metric, options)
+    return _metrics(task.kind, language, task.labels, tuple(task.typed_fields.items()), task.metric, options)
 
 
 @cache
@@ -22,7 +22,7 @@ def _metrics(
     kind: str,
     language: str,
     labels: tuple[str, ...],
-    fields: tuple[str, ...],
+    fields: tuple[tuple[str, FieldType], ...],
     primary: str,
     options: MetricOptions,
 ) -> tuple[ItemMetric, ...]:
@@ -33,7 +33,7 @@ def _metrics(
             chosen.append(ExactMatch(language))
         return tuple(chosen)
     if kind == "extract":
-        return (EntityF1(language, fields), ExactMatch(language))
+        return (EntityF1(language, dict(fields)), ExactMatch(language))
     chosen = [Bleu(language), Chrf(language), *(Rouge(name, language, options.rouge) for name in ROUGE_TYPES)]
     chosen += [ExactMatch(language), TokenF1(language)]
     chosen += [LengthRatio(language), Distinct(1, language), Distinct(2, language)]
