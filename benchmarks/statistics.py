@@ -2,7 +2,8 @@
 
 2,000 items, two systems, BLEU + chrF++ + ROUGE-L, paired bootstrap with 1,000 resamples, one core.
 sacreBLEU has no ROUGE, and its time includes making the statistics; ours is shown with and without.
-Recomputing from strings is timed for a few resamples and scaled up.
+Recomputing from strings is timed for a few resamples and scaled up. Then ROUGE of all four types by rouge-score
+and, where it is installed, by its port to Rust.
 
 Run: python -P benchmarks/statistics.py [--items N] [--resamples N]
 """
@@ -12,7 +13,9 @@ import os
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from importlib.util import find_spec
+from typing import Any, get_args
 
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_threads] = "1"  # before numpy is loaded, which reads them then
@@ -23,7 +26,8 @@ from sacrebleu.significance import PairedTest  # noqa: E402
 
 from roleshift.evaluation.metrics.corpus import corpus_function  # noqa: E402
 from roleshift.evaluation.metrics.item_metric import ItemMetric  # noqa: E402
-from roleshift.evaluation.metrics.overlap import Bleu, Chrf, Rouge  # noqa: E402
+from roleshift.evaluation.metrics.options import RougeLibrary  # noqa: E402
+from roleshift.evaluation.metrics.overlap import ROUGE_TYPES, Bleu, Chrf, Rouge  # noqa: E402
 from roleshift.evaluation.statistics import approximate_randomisation, bootstrap_interval, paired_bootstrap  # noqa: E402
 
 FROM_STRINGS = 2
@@ -68,7 +72,7 @@ def main() -> None:
         theirs[kind] = [result[1][name][1].p_value for name in ("BLEU", "chrF2++")]
     _, strings = timed(lambda: from_strings(metrics, references, first, second))
 
-    print(f"{items} items, 2 systems, {resamples} resamples, one core\n")
+    print(f"{items} items, 2 systems, {resamples} resamples, one core, processor seconds\n")
     for what, seconds in (
         ("ours, paired bootstrap, BLEU + chrF++ + ROUGE-L", bootstrapping),
         ("ours, approximate randomisation, the same metrics", swapping),
@@ -79,6 +83,16 @@ def main() -> None:
         ("recomputing from strings (scaled up)", strings / FROM_STRINGS * resamples),
     ):
         print(f"{what:52} {seconds:10.2f} s")
+    from_statistics = bootstrapping + making
+    print()
+    for what, ratio in (
+        ("sacreBLEU's bootstrap / ours, which has ROUGE-L too, statistics included", sacre["bs"] / from_statistics),
+        ("sacreBLEU's randomisation / ours, likewise", sacre["ar"] / (swapping + making)),
+        ("recomputing from strings / ours, statistics included", strings / FROM_STRINGS * resamples / from_statistics),
+        *rouge_ratio(references, first),
+    ):
+        print(f"{what:74} {ratio:8.1f} times")
+
     print("\np-values                           BLEU    chrF++  ROUGE-L")
     print("ours, bootstrap, two-sided       ", "  ".join(f"{result.p:.4f}" for result in boot))
     as_theirs = [
@@ -120,11 +134,30 @@ def from_strings(metrics: list[ItemMetric], references: list[str], first: list[s
                 corpus_function(metric.metric)(statistics.sum(axis=0))
 
 
+def rouge_ratio(references: list[str], outputs: list[str]) -> list[tuple[str, float]]:
+    """How many times as fast the port computes all four types, one pair after the other; empty without it."""
+    if find_spec("rouge_score_rs") is None:
+        return []
+    seconds = {}
+    for library in get_args(RougeLibrary):
+        metrics = [Rouge(name, "en", library) for name in ROUGE_TYPES]
+        # The four types of a pair in a row, as a run scores them.
+        _, seconds[library] = timed(partial(score_all, metrics, outputs, references))
+    return [("ROUGE by rouge-score / by rouge-score-rs", seconds["rouge-score"] / seconds["rouge-score-rs"])]
+
+
+def score_all(metrics: list[Rouge], outputs: list[str], references: list[str]) -> None:
+    """Every metric of one pair, then of the next."""
+    for output, reference in zip(outputs, references, strict=True):
+        for metric in metrics:
+            metric.statistics(output, [reference], "")
+
+
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """What `work` returns, and the seconds it took."""
-    start = time.perf_counter()
+    """What `work` returns, and the processor seconds it took: on one thread those of an otherwise idle core."""
+    start = time.process_time()
     result = work()
-    return result, time.perf_counter() - start
+    return result, time.process_time() - start
 
 
 if __name__ == "__main__":
