@@ -157,4 +157,9 @@ def test_evidence_is_loaded_by_variant(tmp_path: Path, old: Side, new: Side, tas
     write_json(tmp_path / "metrics/evaluate.json", {"tuned": {"shipped": "onnx-int8"}})
     loaded = load_evidence(tmp_path)
     assert loaded.scores.height == old.scores.height
+    base = side(tasks, 0.2, model_id="base", variant="torch-bf16")
+    write_table(tmp_path / "evidence/baseline/items.parquet", base.items, ITEMS)
+    write_table(tmp_path / "evidence/baseline/scores.parquet", base.scores, SCORES)
+    assert load_evidence(tmp_path).items["variant"].unique().to_list() == ["onnx-int8"]
+    assert load_evidence(tmp_path, "torch-bf16").items["model_id"].unique().to_list() == ["base"]
     assert compare(new, loaded, tasks, **SETTINGS)["regression"]

@@ -66,24 +66,32 @@ def evidence_folder(path: Path) -> Path:
 def load_evidence(path: Path, variant: str | None = None) -> Side:
     """The evidence of one system below a folder.
 
-    `path` holds items.parquet and scores.parquet, or is a run's folder with evidence/candidate.
-    Unperturbed items of the split test; without `variant` the one that ships by
-    metrics/evaluate.json, else the only one there.
+    `path` holds items.parquet and scores.parquet, or is a run's folder with evidence/candidate and
+    evidence/baseline. Unperturbed items of the split test; without `variant` the candidate's that ships
+    by metrics/evaluate.json, else the only one there.
     """
     folder = evidence_folder(path)
-    items, scores = load_tables([folder])
-    items = items.filter(pl.col("perturbation") == "none", pl.col("split") == "test", pl.col("shots") == 0)
-    found = items.filter(pl.col("model_id") != FLOOR)["variant"].unique().sort().to_list()
-    found = [name for name in found if not name.endswith("-likelihood")]
+    items, scores = _plain_test_items(folder)
     if variant is None:
+        found = items.filter(pl.col("model_id") != FLOOR)["variant"].unique().sort().to_list()
+        found = [name for name in found if not name.endswith("-likelihood")]
         summary = folder.parent.parent / "metrics/evaluate.json"
         shipped = (read_json(summary).get("tuned") or {}).get("shipped") if summary.is_file() else None
         variant = found[0] if len(found) == 1 else shipped
+    baseline = path / "evidence/baseline"
+    if baseline.is_dir():
+        others = _plain_test_items(baseline)
+        items, scores = pl.concat([items, others[0]]), pl.concat([scores, others[1]])
     everyone = items["variant"].unique().sort().to_list()
     if variant not in everyone:
         raise RoleShiftError(f"{folder}: name one of its variants ({', '.join(everyone) or 'none'})")
     items = items.filter(pl.col("variant") == variant)
     return Side(f"{path}:{variant}", items, scores.join(items, on=list(ITEM_KEY), how="semi"))
+
+
+def _plain_test_items(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    items, scores = load_tables([folder])
+    return items.filter(perturbation="none", split="test", shots=0), scores
 
 
 def compare(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import Side, load_evidence
 from roleshift.params import Params
 from roleshift.project import Project
@@ -25,6 +26,8 @@ def side_of(project: Project, params: Params, word: str, downloads: Path) -> Sid
     path, _, variant = word.partition(":")
     if Path(path).exists():
         return load_evidence(Path(path), variant or None)
+    if "/" in path:
+        raise RoleShiftError(f"{path}: no such folder; name a run's folder, an evidence folder or a version")
     from roleshift.registry.tracking import tracking_of
     from roleshift.registry.versions import resolve
 
