@@ -144,10 +144,8 @@ def compare_versions(tracking: Tracking, params: Params) -> None:
     """What `roleshift compare challenger baseline` does."""
     precision = Precision(params.evaluation.resamples, params.evaluation.confidence, params.seed)
     with tempfile.TemporaryDirectory() as downloads:
-        sides = [
-            version_side(tracking, resolve(tracking, NAME, word), Path(downloads))
-            for word in ("challenger", "baseline")
-        ]
+        words = ("challenger", "baseline")
+        sides = [version_side(tracking, resolve(tracking, NAME, word), Path(downloads)) for word in words]
     compare(sides[0], sides[1], params.task_definitions(), margin=0.05, precision=precision)
 
 

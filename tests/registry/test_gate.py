@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from string import Formatter
 
 import polars as pl
 import pytest
@@ -14,8 +15,9 @@ from roleshift.evaluation.plan import score_answers
 from roleshift.feedback.events import About, Answered, Event
 from roleshift.files import read_json, write_json
 from roleshift.params import Params, load_params
-from roleshift.registry.gate import Verdict, run_gate
+from roleshift.registry.gate import Verdict, run_gate, stored_verdict
 from roleshift.registry.registering import Registered
+from roleshift.registry.statements import LANGUAGES, sentences
 from roleshift.registry.tracking import Tracking
 from roleshift.registry.versions import resolve
 
@@ -177,3 +179,30 @@ def test_peoples_comparisons_count_once_there_are_enough(
 ) -> None:
     verdict = gate_of(base=0.5, tuned=0.9, votes=blind_votes("model-0.9-model-id", wins, losses))
     assert states(verdict)["human review"] == state
+
+
+def test_a_version_that_nothing_applies_to_passes_only_by_a_waiver(gate_of, tracking, params):
+    gate_of(base=0.1, tuned=0.9)
+    base = resolve(tracking, "roleshift", "1")  # the baseline itself: there is no champion to compare it with
+    verdict = run_gate(tracking, params, base, votes=())
+    assert (verdict.against, verdict.summary, states(verdict)["evidence"]) == (None, "fail", "fail")
+    waived = run_gate(tracking, params, base, votes=(), waived={"evidence": "a first champion (ann)"})
+    assert (waived.passed, waived.summary) == (True, "waived")
+
+
+def test_figures_are_read_in_chinese_from_the_stored_result_too(gate_of, tracking):
+    verdict = gate_of({"better": "agreed (ann)"}, base=0.9, tuned=0.3)
+    stored = stored_verdict(tracking, resolve(tracking, "roleshift", "2"))
+    assert stored == verdict
+    for found in (verdict, stored):
+        figures = {rule.name: rule.text("zh") for rule in found.rules}
+        assert figures["not worse"].startswith("对比版本 1，界限 5 分：classify -")
+        assert figures["not worse"].endswith("（更差）")
+        assert figures["better"].endswith("要求 1 项；已豁免：agreed (ann)")
+        assert {rule.name: rule.text("en") for rule in found.rules} == {rule.name: rule.figure for rule in found.rules}
+
+
+def test_every_sentence_has_both_languages_and_the_same_values():
+    for key, texts in sentences().items():
+        fields = [{name for _, name, _, _ in Formatter().parse(texts[language]) if name} for language in LANGUAGES]
+        assert fields[0] == fields[1], key

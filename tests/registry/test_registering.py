@@ -1,4 +1,7 @@
+import errno
 import json
+import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +12,7 @@ import yaml
 from made_project import REPOSITORY, make_project, write_evidence
 
 from roleshift.errors import RoleShiftError
-from roleshift.files import read_json, sha256_file, write_json, write_text
+from roleshift.files import hash_tree, read_json, sha256_file, write_json, write_text
 from roleshift.registry.manifest import read_made
 from roleshift.registry.pipeline_run import finetune_inputs
 from roleshift.registry.versions import download_evidence, download_manifest, list_versions, resolve
@@ -81,6 +84,30 @@ def test_artifacts_that_vanished_from_the_store_are_uploaded_again(registering, 
     assert again.changes == ("registered version 2 (tuned)",)
     assert again.tuned.number == registered.tuned.number
     assert lost.read_text() == "int8 tuned"
+
+
+def test_a_full_disk_is_one_line_and_the_next_run_completes(registering, tracking, root, tmp_path, monkeypatch):
+    """The kernel refuses the second model file's copy, as on a full disk."""
+    before = hash_tree(root / "models"), hash_tree(root / "evidence")
+    copied = shutil.copyfile
+
+    def full(source, target, **options):
+        if Path(source).name == "model.onnx" and "mlartifacts" in str(target):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        return copied(source, target, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(RoleShiftError, match="No space left on device.*run again") as e:
+        patch.setattr(shutil, "copyfile", full)
+        registering()
+    assert len(str(e.value).splitlines()) == 1
+    assert [v.number for v in list_versions(tracking, "roleshift") if v.complete] == [1]
+    assert not [alias for v in list_versions(tracking, "roleshift") for alias in v.aliases]
+    assert (hash_tree(root / "models"), hash_tree(root / "evidence")) == before
+    registering()
+    assert [(v.number, v.aliases) for v in list_versions(tracking, "roleshift")] == [
+        (1, ("baseline",)),
+        (2, ("challenger",)),
+    ]
 
 
 def test_the_run_holds_figures_params_and_artifacts_and_names_the_training_run(registering, tracking, root):
