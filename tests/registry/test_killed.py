@@ -7,7 +7,8 @@ import pytest
 from killed import count_writes, register_in_process
 from made_project import make_project
 
-from roleshift.registry.figures import figures
+from roleshift.files import read_json
+from roleshift.registry.figures import figures, numbers
 from roleshift.registry.manifest import read_made
 from roleshift.registry.registering import register
 from roleshift.registry.tracking import Tracking, open_tracking
@@ -56,12 +57,13 @@ def kill_and_run_again(folder: Path, migrated: Path, die_at: tuple[str, int, str
 
 def expected(root: Path) -> tuple[object, ...]:
     """Each figure once, the learning curve's two steps, two versions, two runs, two models."""
+    trained = numbers(read_json(root / "metrics/finetune.json"), "finetune")
     return (
         [(1, "base", "base0000base0000", True, ("baseline",)), (2, "tuned", "tuned-model-id", True, ("challenger",))],
         ["finetune", "pipeline"],
         Counter({"FINISHED": 2}),
         [("READY", "base"), ("READY", "tuned")],
-        dict.fromkeys(figures(root), 1) | {"train_loss": 2, "train_learning_rate": 2},
+        dict.fromkeys([*figures(root), *trained], 1) | {"train_loss": 2, "train_learning_rate": 2},
     )
 
 
