@@ -87,6 +87,10 @@ def test_a_deleted_experiment_is_named(tracking, tmp_path):
 
 def test_passwords_leave_the_uri():
     assert redacted("postgresql://u:p@h/db") == "postgresql://***@h/db"
+    assert redacted("postgresql://u:p@ss@h/db") == "postgresql://***@h/db"
+    assert redacted("postgresql://h/db?user=u&password=p&sslmode=require") == (
+        "postgresql://h/db?user=u&password=***&sslmode=require"
+    )
 
 
 def test_a_first_use_that_was_killed_leaves_no_half_made_database(tmp_path: Path) -> None:

@@ -124,6 +124,10 @@ def reporting(uri: str) -> Iterator[None]:
             f"tracking store {redacted(uri)}: its schema is of another MLflow version ({first_line(error)}); "
             "install that version, or back the store up and run `mlflow db upgrade`"
         ) from error
+    except ModuleNotFoundError as error:
+        raise RoleShiftError(
+            f"tracking store {redacted(uri)}: it needs the package {error.name}; install the extra `team` (docs/team.md)"
+        ) from error
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         remedy = "check that it is up and that you may write to it"
         if "schema" in str(error) and "upgrade" in str(error):
