@@ -126,7 +126,7 @@ def reporting(uri: str) -> Iterator[None]:
         ) from error
     except ModuleNotFoundError as error:
         raise RoleShiftError(
-            f"tracking store {redacted(uri)}: it needs the package {error.name}; install the extra `team` (docs/team.md)"
+            f"tracking store {redacted(uri)}: {error.name} is not installed; install the extra `team` (docs/team.md)"
         ) from error
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         remedy = "check that it is up and that you may write to it"
