@@ -23,7 +23,8 @@ def acting_user(tracking_uri: str) -> str:
     if not is_server(tracking_uri):
         return user()
     with reporting(tracking_uri):
-        response = http_request(get_default_host_creds(tracking_uri), CURRENT_USER, "GET", raise_on_status=False)
+        credentials = get_default_host_creds(tracking_uri)  # type: ignore[no-untyped-call]
+        response = http_request(credentials, CURRENT_USER, "GET", raise_on_status=False)  # type: ignore[no-untyped-call]
         if response.status_code == 404:
             return user()
         if response.status_code in (401, 403):
