@@ -1,11 +1,14 @@
 """The commands on a project that holds nothing but params.yaml, dvc.yaml and imported evidence."""
 
 import json
+import re
+import shlex
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from roleshift.cli import app
@@ -145,15 +148,59 @@ def test_a_report_needs_a_role_or_all(project: Path) -> None:
     assert isinstance(result.exception, RoleShiftError)
 
 
-def test_the_company_example_s_roles_and_costs_work(project: Path) -> None:
+def commands_of(text: str) -> list[list[str]]:
+    """The `roleshift` commands in a document's shell blocks, without their comments."""
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("roleshift ")]
+
+
+def test_the_company_example_works_as_written(project: Path) -> None:
     shutil.copytree(REPOSITORY / "examples/company", project / "examples/company")
-    for name in ("roles.yaml", "roles.csv"):
-        assert "in order" in run("catalog", "check", "--roles", f"examples/company/{name}")
-    params = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(params.replace("  roles: null", "  roles: examples/company/roles.yaml"))
-    shown = run("impact", "show", "claims adjuster", "--version", "good")
+    readme = (REPOSITORY / "examples/company/README.md").read_text(encoding="utf-8")
+    settings = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)[0])
+    params = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    params["impact"] |= settings["impact"] | {"draws": 100}
+    (project / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    said = {}
+    for command in commands_of(readme):
+        version = ["--version", "good"] if command[:2] == ["impact", "show"] else []
+        said[" ".join(command)] = run(*command, *version)
+    assert len(said) == 5
+    assert all("in order" in text for command, text in said.items() if command.startswith("catalog check"))
+    shown = said["impact show claims adjuster"]
     assert "Inspect damage on the spot" in shown
-    assert "insurer" in run("impact", "assumptions", "examples/company/assumptions.yaml")
+    assert "assumption set insurer" in shown
+    assert "120 people" in shown
+    params["impact"]["roles"] = "examples/company/roles.csv"
+    (project / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    assert "按订单安排路线" in run("impact", "show", "调度员", "--version", "good", "--language", "zh")
+
+
+def test_the_documented_import_of_harness_samples_works_as_written(project: Path) -> None:
+    text = (REPOSITORY / "docs/impact.md").read_text(encoding="utf-8")
+    mapping = next(block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith("origin"))
+    (project / "mapping.yaml").write_text(mapping, encoding="utf-8")
+    samples = [
+        {
+            "doc_id": i, "doc": {"question": "q"}, "target": "A", "arguments": {}, "resps": [["A"]],
+            "filtered_resps": ["A"], "filter": "none", "metrics": ["acc"], "doc_hash": f"d{i}", "prompt_hash": f"p{i}",
+            "target_hash": f"t{i}", "acc": float(i % 10 > 0),
+        }
+        for i in range(50)
+    ]  # fmt: skip
+    file, results = project / "samples_arc_easy_2026-01-02T03-04-05.jsonl", project / "results.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in samples))
+    plain = [{"task": "arc_easy", "id": f"q{i}", "acc": float(i % 10 > 0), "group": f"g{i}"} for i in range(50)]
+    results.write_text("".join(json.dumps(row) + "\n" for row in plain))
+    run("evidence", "import", file.name, "--mapping", "mapping.yaml", "--out", "harness/")
+    (documented,) = [line for line in commands_of(text) if line[:2] == ["evidence", "import"] and "--out" in line]
+    run(*documented)
+    for folder in ("harness/", "hosted/"):
+        shown = json.loads(run("impact", "show", "journalist", "--version", folder, "--json"))
+        assert shown["version"] == folder
+        page = run("impact", "show", "journalist", "--version", folder)
+        assert re.search(r"Answer and reason +teaching materials and pupils' work +50 +90.0%", page)
+        assert "imported: lm-evaluation-harness, model X" in page
 
 
 def test_a_defect_in_a_company_s_table_names_line_and_column(tmp_path: Path) -> None:

@@ -1,10 +1,16 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from impact_builders import activities, role, task, work
 from scipy.stats import rankdata, spearmanr
 
+from roleshift.files import hash_json
+from roleshift.impact.catalogue import bundled_activities
 from roleshift.impact.validity import Scope, partial_rank_correlation, rank_correlation
 
+REPOSITORY = Path(__file__).parents[2]
 MATRIX = activities(
     {
         "4.A.1.a.1.I01": (1, {"answer": 1, "extract": 2}, 0.0),
@@ -53,3 +59,18 @@ def test_correlations_match_scipy_and_residuals() -> None:
     left, right = (v - design @ np.linalg.lstsq(design, v, rcond=None)[0] for v in (rankdata(x), rankdata(y)))
     assert partial_rank_correlation(x, y, z) == pytest.approx(np.corrcoef(left, right)[0, 1])
     assert np.isnan(rank_correlation(np.ones(5), np.arange(5)))
+
+
+def test_gates_levels_and_jitter_stand_as_they_were_frozen() -> None:
+    """The matrix was frozen before the exposure index was looked at; whoever changes it must say so and check anew."""
+    matrix = bundled_activities()
+    values = [list(matrix.ids), matrix.gate.tolist(), matrix.levels.tolist(), matrix.jitter.tolist()]
+    assert hash_json(values)[:16] == "680e9d2822d7df10"
+
+
+def test_every_proof_that_the_validity_document_names_exists() -> None:
+    document = (REPOSITORY / "docs/impact-validity.md").read_text(encoding="utf-8").split("## What shows what")[1]
+    named = set(re.findall(r"`(test_\w+)`", document))
+    tests = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests/impact").glob("test_*.py"))
+    assert len(named) >= 10
+    assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
