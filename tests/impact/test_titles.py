@@ -71,6 +71,17 @@ def test_a_bundled_role_s_names_find_the_occupation_of_its_code() -> None:
     assert Titles.of(made, bundled_roles()).resolve("护士") == "29-1141.00"
 
 
+def test_an_id_is_never_ambiguous() -> None:
+    made = work(
+        activities({"4.A.1.I01": (1, {"answer": 1}, 0.0)}),
+        [task("1", "claims-handler", ["4.A.1.I01"]), task("2", "adjuster", ["4.A.1.I01"])],
+        [role("claims-handler", title_en="Own"), role("adjuster", title_en="Claims handler")],
+    )
+    assert Titles.of(made).resolve("claims-handler") == "claims-handler"
+    with pytest.raises(RoleShiftError, match="several roles"):
+        Titles.of(made).resolve("Claims handler")
+
+
 def test_names_that_two_roles_share_are_ambiguous_and_alternate_titles_resolve() -> None:
     matrix = activities({"4.A.1.I01": (1, {"answer": 1}, 0.0)})
     made = work(

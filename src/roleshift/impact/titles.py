@@ -61,7 +61,9 @@ class Titles:
         return cls({name: tuple(roles) for name, roles in names.items()}, shown)
 
     def resolve(self, wanted: str) -> str:
-        """The one role that `wanted` names; else an error with candidates."""
+        """The one role that `wanted` names, an id before any title; else an error with candidates."""
+        if wanted in self.shown:
+            return wanted
         word = plain(wanted)
         exact = self.names.get(word, ())
         if len(exact) == 1:
