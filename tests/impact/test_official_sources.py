@@ -227,6 +227,15 @@ def test_roles_take_employment_by_soc_and_say_what_did_not_match(tmp_path):
     assert coverage.employment_share == pytest.approx(5000 / 154_000)
 
 
+def test_roles_of_one_code_share_its_employment_and_own_head_counts_stay_whole(tmp_path):
+    path = tmp_path / "national.csv"
+    path.write_text(WAGES)
+    roles = [role("a", soc="41-2011"), role("b", soc="41-2011"), role("own", soc="41-2011", employment=7.0)]
+    filled, _ = with_wages(pl.DataFrame(roles, schema=ROLES), read_wages(path))
+    assert filled["employment"].to_list() == [1500.0, 1500.0, 7.0]
+    assert filled["mean_wage"].to_list() == [30_000.0] * 3
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

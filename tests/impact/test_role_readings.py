@@ -149,9 +149,9 @@ def test_totals_weigh_by_people_or_pay_and_state_what_they_cover():
     assert nothing.table.is_empty()
 
 
-def test_roles_of_one_soc_code_share_its_employment():
-    roles = [role("clerk", soc="43-1", employment=100.0), role("porter", soc="43-1", employment=100.0), role("reader")]
-    assert totals(analyse(work(MATRIX, TASKS, roles), EVIDENCE, default_assumptions()), "employment").covered == 100.0
+def test_a_head_count_of_one_s_own_is_whole_whoever_shares_the_soc_code():
+    roles = [role("clerk", soc="43-1", employment=120.0), role("porter", soc="43-1"), role("reader")]
+    assert totals(analyse(work(MATRIX, TASKS, roles), EVIDENCE, default_assumptions()), "employment").covered == 120.0
 
 
 def test_the_same_evidence_twice_changes_exactly_nothing():

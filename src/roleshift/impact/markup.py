@@ -12,7 +12,7 @@ h1{font-size:1.7rem;line-height:1.25;margin:0 0 .3rem}h2{font-size:1.3rem;margin
 border-top:2px solid #417178}h3{font-size:1.03rem;margin:1.5rem 0 .4rem}p{margin:.45rem 0;max-width:52rem}
 table{border-collapse:collapse;width:100%;margin:.4rem 0 .3rem}th,td{text-align:left;padding:.35rem .5rem;
 border-bottom:1px solid #e6e6e6;vertical-align:top}th{font-weight:600;background:#f5f7f7;font-size:.9em}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td.w{min-width:11rem}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}td.w{min-width:9rem}
 svg{display:block}.bar{margin:.3rem 0}.rate{margin-top:.3rem;min-width:5rem}
 .note{color:#555;font-size:.9em}.src{color:#666;font-size:.8em;margin:.1rem 0 .8rem}
 .brief{background:#f2f6f6;border-left:4px solid #417178;padding:.5rem 1rem;margin:1rem 0}
@@ -21,12 +21,13 @@ svg{display:block}.bar{margin:.3rem 0}.rate{margin-top:.3rem;min-width:5rem}
 .key i{display:inline-block;width:.85em;height:.85em;margin-right:.35em;vertical-align:-.05em}
 dl.guide{display:grid;grid-template-columns:1fr 1fr;gap:.5rem 2rem;margin:.5rem 0}dt{font-weight:600}dd{margin:0}
 ul{margin:.3rem 0;padding-left:1.2rem}h4{margin:1rem 0 .2rem}a{color:#2c5d64}.interval{overflow:visible}
-@media(max-width:700px){body{margin:1rem auto}dl.guide{grid-template-columns:1fr}
+@media screen and (max-width:700px){body{margin:1rem auto}dl.guide{grid-template-columns:1fr}
 table,tbody,tr{display:block;width:100%}thead,td.x{display:none}
 tr{border:1px solid #ddd;border-radius:4px;margin:.5rem 0;padding:.3rem .2rem}
 td{display:grid;grid-template-columns:8.5rem minmax(0,1fr);gap:.5rem;border:0;padding:.15rem .5rem}
 td.n{text-align:left;white-space:normal}td:before{content:attr(data-label);color:#666;font-size:.82em}}
-@media print{body{max-width:none;margin:0;font-size:10.5pt}h2{break-after:avoid}h3{break-after:avoid}
+@media print{body{max-width:none;margin:0;font-size:10pt}table{font-size:8.5pt}th,td{padding:.2rem .3rem}
+td .key{margin:0;white-space:normal}.rate{min-width:3rem}h2{break-after:avoid}h3{break-after:avoid}
 tr,svg,.brief,.assumed{break-inside:avoid}thead{display:table-header-group}section.role{break-before:page}a{color:inherit}}
 """
 

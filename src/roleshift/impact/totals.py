@@ -26,14 +26,8 @@ class Totals:
 
 
 def role_weights(roles: pl.DataFrame, weighting: Literal["employment", "wage bill"]) -> Floats:
-    """Persons, or persons times mean wage, per role [roles]; NaN where unknown.
-
-    Roles of one SOC code carry the same head-count of that code; it is shared out equally among them.
-    """
-    sharing = pl.when(pl.col("soc").is_null()).then(1).otherwise(pl.len().over("soc"))
-    weight = pl.col("employment") / sharing
-    if weighting == "wage bill":
-        weight = weight * pl.col("mean_wage")
+    """Persons, or persons times mean wage, per role [roles]; NaN where unknown."""
+    weight = pl.col("employment") * (pl.col("mean_wage") if weighting == "wage bill" else 1.0)
     return roles.select(weight.alias("weight"))["weight"].fill_null(float("nan")).to_numpy()
 
 

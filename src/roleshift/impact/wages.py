@@ -151,11 +151,16 @@ def _marked(value: float | None, top_coded: bool) -> str:
 
 
 def with_wages(roles: pl.DataFrame, wages: Wages) -> tuple[pl.DataFrame, WageCoverage]:
-    """Roles with employment and mean wage by SOC code, where the role has no figure of its own."""
+    """Roles with employment and mean wage by SOC code, where the role has no figure of its own.
+
+    A code's employment is shared out equally among the roles that take it, so that nobody counts twice.
+    """
     known = wages.table.select("soc", found_employment="employment", found_wage="mean_wage")
     joined = roles.join(known, on="soc", how="left", maintain_order="left")
     filled = joined.with_columns(
-        pl.coalesce("employment", "found_employment").alias("employment"),
+        pl.coalesce("employment", pl.col("found_employment") / pl.col("employment").is_null().sum().over("soc")).alias(
+            "employment"
+        ),
         pl.coalesce("mean_wage", "found_wage").alias("mean_wage"),
     ).select(roles.columns)
     codes = set(roles["soc"].drop_nulls())
