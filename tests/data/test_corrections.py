@@ -141,16 +141,15 @@ def test_a_captured_request_that_repeats_a_test_item_never_trains(
     store: FeedbackStore, tmp_path: Path, prepare: Callable[..., Prepared], correct: Callable[..., None]
 ) -> None:
     examples = prepare(None).examples
-    nobody = {"group_id": None, "example_id": "request"}
-    test, validation = (examples[split].row(0, named=True) for split in ("test", "validation"))  # type: ignore[index]
-    correct(test | nobody, "learnt by heart", population="captured")
-    correct(test | nobody | {"input": f"Please: {test['input']}"}, "learnt by heart", population="captured")
-    correct(validation | nobody, "a better answer", population="captured")
+    test, validation = (examples[split].row(0, named=True)["input"] for split in ("test", "validation"))  # type: ignore[index]
+    asked = {"r1": test, "r2": f"Please: {test}", "r3": validation}
+    for request, text in asked.items():
+        correct({"example_id": request, "input": text, "group_id": None}, "corrected", population="captured")
     export_corrections(store, tmp_path / "corrections.jsonl", examples["test"])
     prepared = prepare()
-    assert joined(prepared)["input"].to_list() == [validation["input"]]
-    assert validation["input"] not in set(prepared.examples["validation"]["input"])
-    assert prepared.report["corrections"]["rejected"] == {"near_duplicate_of_test": 2}
+    assert joined(prepared)["input"].to_list() == [validation]
+    assert validation not in set(prepared.examples["validation"]["input"])
+    assert prepared.report["corrections"]["rejected"] == {"group_in_test": 1, "near_duplicate_of_test": 1}
 
 
 def test_a_text_that_was_deleted_after_the_export_is_dropped(
