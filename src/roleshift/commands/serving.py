@@ -42,5 +42,6 @@ def serve(
         timeout_graceful_shutdown=int(params.serving.timeout_seconds) + 5,
     )  # fmt: skip
     listening = config.bind_socket()
+    listening.listen(config.backlog)  # so that whoever reads the next line can connect
     logging.getLogger("roleshift.serving").info("listening on http://%s:%d", host, listening.getsockname()[1])
     uvicorn.Server(config).run(sockets=[listening])
