@@ -1,6 +1,7 @@
 """The review dashboard. Run: make dashboard."""
 
 import logging
+from pathlib import Path
 
 import streamlit as st
 
@@ -9,26 +10,27 @@ from components.language import choose_language, texts
 from components.safe import literal
 from roleshift.errors import RoleShiftError
 
-# A page's file in views/, the key of its name in texts/shell.yaml, and its address. (In a folder named pages/ Streamlit
-# would serve a page on its own, without this shell, to whoever opens its link first.)
-PAGES = {
-    "overview": ":material/dashboard:",
-    "compare": ":material/compare_arrows:",
-    "review": ":material/rate_review:",
-    "playground": ":material/forum:",
-    "impact": ":material/work:",
-    "careers": ":material/route:",
-    "registry": ":material/inventory:",
-}
+# By what a reader wants to know: a page's file in views/, the key of its name in texts/shell.yaml, and its address.
+# (In a folder named pages/ Streamlit would serve a page on its own, without this shell, to whoever opens its link first.)
+SECTIONS = {
+    "versions": {"overview": ":material/dashboard:", "compare": ":material/compare_arrows:",
+                 "registry": ":material/inventory:"},
+    "answers": {"review": ":material/rate_review:", "playground": ":material/forum:"},
+    "work": {"impact": ":material/work:", "careers": ":material/route:"},
+}  # fmt: skip
 
-st.set_page_config(page_title="RoleShift", layout="wide")
+st.set_page_config(page_title="RoleShift", page_icon=":material/swap_horiz:", layout="wide")
+st.logo(Path(__file__).parent / "logo.svg", size="large")
 choose_language()
 t = texts("shell")
 chosen = st.navigation(
-    [
-        st.Page(f"views/{name}.py", title=t(name), icon=icon, url_path=name, default=name == "overview")
-        for name, icon in PAGES.items()
-    ]
+    {
+        t(f"section_{section}"): [
+            st.Page(f"views/{name}.py", title=t(name), icon=icon, url_path=name, default=name == "overview")
+            for name, icon in pages.items()
+        ]
+        for section, pages in SECTIONS.items()
+    }
 )
 sign_in()
 try:

@@ -19,7 +19,7 @@ def interval_chart(
     colours, shapes = COLOURS[: len(systems)], SHAPES[: len(systems)]
     legend = alt.Legend(orient="top", columns=1 if len(systems) > 4 else 2, title=None, labelLimit=280)
     base = alt.Chart(frame).encode(
-        y=alt.Y(f"{row}:N", title=None, axis=alt.Axis(labelLimit=130)),
+        y=alt.Y(f"{row}:N", title=None, axis=alt.Axis(labelLimit=160)),
         yOffset=alt.YOffset(f"{system}:N", sort=list(systems)),
         color=alt.Color(f"{system}:N", scale=alt.Scale(domain=systems, range=colours), sort=systems, legend=legend),
         tooltip=[row, system, *(alt.Tooltip(name, format=".1f") for name in ("value", "low", "high"))],

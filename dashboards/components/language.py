@@ -1,6 +1,6 @@
 """English or Chinese: the choice, remembered in the link and the session, and the pages' texts."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
@@ -10,7 +10,6 @@ import yaml
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 TEXTS = Path(__file__).resolve().parent.parent / "texts"
-Texts = Callable[..., str]
 
 
 @lru_cache
@@ -25,27 +24,38 @@ def language() -> str:
 
 
 def asked_language() -> str:
-    """The language that the link asks for, else English."""
-    asked = st.query_params.get("lang", "en")
+    """The language that the link asks for, else the browser's if it is one of ours, else English."""
+    asked = st.query_params.get("lang") or str(st.context.locale or "en")[:2]
     return asked if asked in LANGUAGES else "en"
 
 
 def choose_language() -> None:
     """The switch in the sidebar; the choice stays in the session and the link."""
-    if "language" not in st.session_state:
+    if st.session_state.get("language") not in LANGUAGES:
         st.session_state["language"] = asked_language()
-    st.sidebar.radio(
-        "Language / 语言", list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="language", horizontal=True
+    st.sidebar.segmented_control(
+        "Language / 语言", list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="language", required=True
     )
-    if st.query_params.get("lang", "en") != language():
+    if st.query_params.get("lang") != language():
         st.query_params["lang"] = language()
 
 
+@dataclass(frozen=True)
+class Texts:
+    """A page's texts in one language: called with a key and values for its placeholders."""
+
+    entries: dict[str, dict[str, str]]
+    language: str
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of a key."""
+        return self.entries[key][self.language].format(**values)
+
+    def knows(self, key: str) -> bool:
+        """Whether there is a text for this key: of an open set, such as metrics, some may have none."""
+        return key in self.entries
+
+
 def texts(page: str) -> Texts:
-    """A function from a key (and values for its placeholders) to the page's text in the chosen language."""
-    entries, chosen = catalogue(page), language()
-
-    def text(key: str, **values: object) -> str:
-        return entries[key][chosen].format(**values)
-
-    return text
+    """A page's texts in the chosen language."""
+    return Texts(catalogue(page), language())

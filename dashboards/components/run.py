@@ -17,13 +17,20 @@ def shown_run() -> tuple[Project, Path]:
     project = Project.discover()
     folder, committed = current_run(project)
     if committed:
-        st.info(texts("shell")("committed"), icon=":material/inventory_2:")
+        t = texts("shell")
+        st.markdown(f":blue-badge[:material/inventory_2: {t('committed_badge')}] :small[{t('committed')}]")
     return project, folder
 
 
 def params_of(project: Project) -> Params:
-    """The project's params.yaml."""
-    return load_params(project.root / "params.yaml")
+    """The project's params.yaml; read again when it changes."""
+    path = project.root / "params.yaml"
+    return _params(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)  # frozen: nobody can alter what others read
+def _params(path: str, changed: int) -> Params:
+    return load_params(Path(path))
 
 
 def read_cached(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""A table with its download."""
+"""A table with its download; many rows are paged by the server."""
 
 from io import BytesIO
 
@@ -10,40 +10,48 @@ from roleshift.exporting import csv_text
 
 FORMATS = {"p_corrected": "%.3f", "similarity": "%.2f"}
 """Of the columns that need other than one decimal."""
+PAGED_FROM = 1000
+"""Rows from which a table is sent in pages as the reader scrolls."""
 
 
-def download(frame: pl.DataFrame, name: str) -> None:
-    """A button that saves the table as `name`.csv."""
-    label = texts("shell")("download")
-    st.download_button(
-        label, csv_text(frame), f"{name}.csv", "text/csv", key=f"download-{name}", icon=":material/download:"
-    )
+def download(frame: pl.DataFrame, name: str, *, parquet: bool = False) -> None:
+    """A small menu that saves the table as `name`.csv, and as Parquet with the columns' types; written when asked."""
+    t = texts("shell")
+    with st.container(horizontal=True, gap="small"):
+        st.download_button(
+            t("download"), lambda: csv_text(frame), f"{name}.csv", "text/csv",
+            key=f"download-{name}", icon=":material/download:", type="tertiary", on_click="ignore",
+        )  # fmt: skip
+        if parquet:
+            st.download_button(
+                t("download_parquet"), lambda: parquet_bytes(frame), f"{name}.parquet",
+                "application/vnd.apache.parquet", key=f"parquet-{name}", icon=":material/download:", type="tertiary",
+                on_click="ignore",
+            )  # fmt: skip
 
 
-def download_parquet(frame: pl.DataFrame, name: str) -> None:
-    """A button that saves the table as `name`.parquet, with the columns' types."""
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    """The table as a Parquet file."""
     held = BytesIO()
     frame.write_parquet(held)
-    st.download_button(
-        texts("shell")("download_parquet"),
-        held.getvalue(),
-        f"{name}.parquet",
-        "application/vnd.apache.parquet",
-        key=f"parquet-{name}",
-        icon=":material/download:",
-    )
+    return held.getvalue()
 
 
-def table(frame: pl.DataFrame, name: str, *, parquet: bool = False) -> None:
-    """The table over the whole width under translated headings, and its download under the columns' own names."""
-    headings = {column: entry[language()] for column, entry in catalogue("columns").items() if column in frame.columns}
+def table(frame: pl.DataFrame, name: str, *, title: str | None = None, parquet: bool = False) -> None:
+    """The table over the whole width under translated headings, and its download under the columns' own names.
+
+    A column without any value is left out of the page, not of the download. `title` is read out by screen readers.
+    """
+    shown = frame.select(column for column in frame.columns if frame.height == 0 or frame[column].null_count() < frame.height)
+    headings = {column: entry[language()] for column, entry in catalogue("columns").items() if column in shown.columns}
     columns = {
         column: st.column_config.NumberColumn(heading, format=FORMATS.get(column, "%.1f"))
-        if frame.schema[column].is_float()
+        if shown.schema[column].is_float()
         else st.column_config.Column(heading)
         for column, heading in headings.items()
     }
-    st.dataframe(frame, hide_index=True, width="stretch", column_config=columns)
-    download(frame, name)
-    if parquet:
-        download_parquet(frame, name)
+    st.dataframe(
+        shown, hide_index=True, width="stretch", column_config=columns, placeholder="–",
+        lazy=shown.height > PAGED_FROM, alt=title or texts("shell")("table", name=name),
+    )  # fmt: skip
+    download(frame, name, parquet=parquet)

@@ -1,92 +1,149 @@
-"""The shown run: the tuned model beside the base and trivial answers."""
+"""Which version is in use, whether the next one is good enough, what it was measured to do, and how it was made."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import streamlit as st
 
+from components.alerts import show_alerts
 from components.charts import interval_chart
+from components.gate import badge, gate_of, show_gate
 from components.language import texts
+from components.names import capability_name, kind_name, metric_name
+from components.numbers import interval, lasted, when
+from components.pipeline import show_pipeline
 from components.run import params_of, read_cached, shown_run
-from components.safe import literal
-from components.tables import download
-from components.versions import versions_of
-from roleshift.alerts import alerts_of
-from roleshift.evaluation.overview import figures_frame, overview
+from components.tables import table
+from components.versions import recent_of, versions_of
+from roleshift.evaluation.overview import OverviewRow, figures_frame, overview
 from roleshift.project import Project
-from roleshift.registry.choices import existing_store
-from roleshift.registry.gate import Verdict, stored_verdict
+from roleshift.registry.recent import stage_seconds
 from roleshift.registry.versions import Version
 
 t = texts("overview")
+ALIASES = ("champion", "challenger", "baseline")
+SYSTEMS = ("base", "base_shots", "floor", "tuned")
 
 
-@st.cache_data(ttl=5, max_entries=8, show_spinner=False)
-def gate_of(root: str, uri: str, version: Version) -> Verdict | None:
-    """The gate's stored result for a version; read again every few seconds."""
-    project = Project.discover(Path(root))
-    tracking = existing_store(project, params_of(project))
-    return stored_verdict(tracking, version) if tracking else None
+def show_standing(versions: list[Version], folder: Path) -> None:
+    """Champion, challenger and baseline; where nothing is registered, what the shown run would register."""
+    named = {alias: version for version in versions for alias in version.aliases}
+    made = folder / "metrics/register.json"
+    of_run = read_cached(made) if not versions and made.is_file() else {}
+    for column, alias in zip(st.columns(3), ALIASES, strict=True):
+        card = column.container(border=True, height="stretch")
+        held, ids = named.get(alias), of_run.get(alias)
+        if held is not None:
+            card.metric(t(alias), t("version_number", number=held.number), help=t(f"{alias}_explained"))
+            card.caption(f"{kind_name(held.kind)}, {held.variant} · {when(held.created)}")
+        elif ids:
+            card.metric(t(alias), str(ids["model_id"])[:8], help=t(f"{alias}_explained"))
+            card.caption(t("registered_elsewhere"))
+        else:
+            card.metric(t(alias), "–", help=t(f"{alias}_explained"))
+            card.caption(t("no_champion" if alias == "champion" and versions else "nothing"))
+
+
+def show_next(project: Project, versions: list[Version]) -> None:
+    """What the gate says of the challenger, or of the newest version."""
+    judged = next((v for v in versions if "challenger" in v.aliases), versions[0])
+    verdict = gate_of(str(project.root), project.tracking_uri, judged)
+    st.subheader(t("gate", number=judged.number))
+    if verdict is not None:
+        state = {"pass": "pass", "fail": "fail", "waived": "waived"}[verdict.summary]
+        st.markdown(f"{badge(state, t(f'gate_{verdict.summary}'))} {t(f'gate_says_{verdict.summary}')}")
+    show_gate(judged, verdict)
+    champion = next((v for v in versions if "champion" in v.aliases), None)
+    other = champion or next((v for v in versions if "baseline" in v.aliases), None)
+    with st.container(horizontal=True):
+        if other is not None and other.number != judged.number:
+            pair = {"systems": f"version {other.number}|version {judged.number}"}
+            st.page_link("views/compare.py", label=t("to_compare"), icon=":material/compare_arrows:", query_params=pair)
+        st.page_link("views/registry.py", label=t("to_registry"), icon=":material/inventory:",
+                     query_params={"version": str(judged.number)})  # fmt: skip
+
+
+def show_measured(summary: Mapping[str, Any], rows: list[OverviewRow]) -> None:
+    """The tuned model beside the base and trivial answers."""
+    beaten = [capability_name(name) for name in summary["beats_all_capabilities"]]
+    st.subheader(t("heading"))
+    st.markdown(
+        t("explained", shipped=summary["tuned"]["shipped"], beaten=len(beaten),
+          all=len(rows), names=", ".join(beaten) or t("none"))
+    )  # fmt: skip
+    names = {name: t(name) for name in SYSTEMS}
+    words = {"capability": t("capability"), "system": t("system")}
+    named = {row.capability: capability_name(row.capability) for row in rows}
+    shown = figures_frame(rows).with_columns(pl.col("system").replace(names), pl.col("capability").replace(named))
+    confidence = f"{summary['settings']['confidence']:.0%}"
+    st.altair_chart(
+        interval_chart(
+            shown.rename(words), row=words["capability"], system=words["system"], systems=list(names.values()),
+            title=t("chart", confidence=confidence), axis=t("axis"),
+        ),
+        width="stretch",
+        alt="; ".join(f"{capability_name(row.capability)}: {names['tuned']} {figure(row.tuned)}" for row in rows),
+    )  # fmt: skip
+    with st.expander(t("figures"), icon=":material/table_rows:"):
+        said = {True: t("yes"), False: t("no"), None: t("too_few")}
+        table(
+            pl.DataFrame(
+                [
+                    {
+                        "capability": capability_name(row.capability), "metric": metric_name(row.metric),
+                        "items": row.items, **{name: figure(getattr(row, name)) for name in SYSTEMS},
+                        "above": said[row.beats_all],
+                    }
+                    for row in rows
+                ]
+            ),
+            "overview", title=t("heading"),
+        )  # fmt: skip
+        st.caption(t("floor_explained"))
+
+
+def figure(found: Any) -> str:
+    """A score times 100 with its interval."""
+    if found is None:
+        return "–"
+    return interval(100 * found.value, *(None if end is None else 100 * end for end in (found.low, found.high)))
+
+
+def show_runs(project: Project) -> None:
+    """The last runs in the tracking store."""
+    st.subheader(t("runs"))
+    found = recent_of(project)
+    if found.is_empty():
+        st.caption(t("no_runs"))
+        return
+    states = {state: t(f"run_{state}") for state in ("running", "finished", "failed", "incomplete")}
+    kinds = {kind: t(f"what_{kind}") for kind in ("pipeline", "training", "other")}
+    table(
+        found.select(
+            "run", pl.col("what").replace(kinds),
+            started=pl.Series([when(moment) for moment in found["started"]]),
+            lasted=pl.Series([lasted(spent) for spent in found["seconds"]]),
+            run_state=pl.col("state").replace(states),
+            versions="versions", commit="commit",
+        ),
+        "runs", title=t("runs"),
+    )  # fmt: skip
+    st.caption(t("runs_explained"))
 
 
 st.title(t("title"))
 project, folder = shown_run()
-for alert in alerts_of(project):
-    st.error(t(f"alert_{alert.kind}", text=literal(alert.text)), icon=":material/warning:")
-versions = versions_of(project)
-if versions:
-    st.subheader(t("standing"))
-    named = {alias: version for version in versions for alias in version.aliases}
-    for column, alias in zip(st.columns(3), ("champion", "challenger", "baseline"), strict=True):
-        held = named.get(alias)
-        column.metric(t(alias), "–" if held is None else t("version_number", number=held.number))
-        column.caption(t("nothing") if held is None else f"{held.kind}, {held.variant}")
-    judged = gate_of(str(project.root), project.tracking_uri, named.get("challenger") or versions[0])
-    if judged is not None:
-        failed = ", ".join(rule.name for rule in judged.rules if rule.state == "fail") or t("none")
-        st.caption(t("gate", number=judged.version, summary=t(f"gate_{judged.summary}"), failed=failed))
+st.write(t("intro"))
 summary = read_cached(folder / "metrics/evaluate.json")
 rows = overview(summary)
-
-st.subheader(t("heading"))
-st.markdown(
-    t(
-        "explained",
-        confidence=f"{summary['settings']['confidence']:.0%}",
-        shipped=summary["tuned"]["shipped"],
-        shots=summary["settings"]["shots"],
-        beaten=", ".join(summary["beats_all_capabilities"]) or t("none"),
-    )
-)
-st.dataframe(
-    pl.DataFrame(
-        [
-            {
-                t("capability"): row.capability,
-                t("metric"): row.metric,
-                t("items"): row.items,
-                t("base"): str(row.base or "–"),
-                t("base_shots"): str(row.base_shots or "–"),
-                t("floor"): f"{row.floor} ({row.floor_name})" if row.floor else "–",
-                t("tuned"): str(row.tuned),
-                t("above"): t({True: "yes", False: "no", None: "too_few"}[row.beats_all]),
-            }
-            for row in rows
-        ]
-    ),
-    hide_index=True,
-    width="stretch",
-)
-frame = figures_frame(rows)
-names = {"base": t("base"), "base_shots": t("base_shots"), "floor": t("floor"), "tuned": t("tuned")}
-shown = frame.with_columns(pl.col("system").replace(names)).rename(
-    {"capability": t("capability"), "system": t("system")}
-)
-st.altair_chart(
-    interval_chart(
-        shown, row=t("capability"), system=t("system"), systems=list(names.values()), title=t("chart"), axis=t("axis")
-    ),
-    width="stretch",
-)
-download(frame, "overview")
-st.caption(t("floor_explained"))
+versions = versions_of(project)
+show_alerts(project, params_of(project), versions)
+show_standing(versions, folder)
+if versions:
+    show_next(project, versions)
+show_measured(summary, rows)
+st.subheader(t("pipeline"))
+show_pipeline(project, stage_seconds(folder))
+show_runs(project)

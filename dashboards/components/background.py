@@ -1,0 +1,72 @@
+"""Slow questions that must not hold up a page: asked in a thread, drawn when the answer is there."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from roleshift.errors import RoleShiftError
+
+THREADS = 2
+KEPT = 64
+
+
+@dataclass
+class _Asked:
+    future: Future[Any]
+    at: float
+
+
+class Background:
+    """Answers by key: an old one is shown while a new one is on its way."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="background")
+        self._lock = threading.Lock()
+        self._asked: dict[Hashable, _Asked] = {}
+        self._answers: dict[Hashable, Any] = {}
+
+    def ask(self, key: Hashable, work: Callable[[], Any], fresh_seconds: float) -> Any:
+        """The answer to `key`, None as long as there is none; asked again when older than `fresh_seconds`.
+
+        A RoleShiftError of `work` is an answer too.
+        """
+        with self._lock:
+            asked = self._asked.get(key)
+            if asked is not None and asked.future.done():
+                error = asked.future.exception()
+                if error is not None and not isinstance(error, RoleShiftError):
+                    del self._asked[key]
+                    raise error
+                self._answers[key] = error or asked.future.result()
+            if asked is None or (asked.future.done() and time.monotonic() - asked.at > fresh_seconds):
+                self._asked[key] = _Asked(self._pool.submit(work), time.monotonic())
+                while len(self._asked) > KEPT:
+                    oldest = next(iter(self._asked))
+                    self._asked.pop(oldest)
+                    self._answers.pop(oldest, None)
+            return self._answers.get(key)
+
+
+@st.cache_resource(show_spinner=False)
+def background() -> Background:
+    """One for all visitors of this server."""
+    return Background()
+
+
+def when_ready(draw: Callable[[], bool]) -> None:
+    """Draw in a fragment of its own, again every second until `draw` says that its answer was there."""
+    ready = f"ready-{draw.__module__}.{draw.__qualname__}"
+
+    def attempt() -> None:
+        done = draw()
+        if done and not st.session_state.get(ready, False):
+            st.session_state[ready] = True
+            st.rerun()  # without the timer
+        st.session_state[ready] = done
+
+    st.fragment(attempt, run_every=None if st.session_state.get(ready) else 1.0)()
