@@ -10,13 +10,15 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 
 
 def interval_chart(
-    frame: pl.DataFrame, *, row: str, system: str, systems: Sequence[str], title: str, axis: str, zero: bool = False
-) -> alt.LayerChart:
+    frame: pl.DataFrame, *, row: str, system: str, systems: Sequence[str], title: str, axis: str, zero: bool = False,
+    skipped: int = 0,
+) -> alt.LayerChart:  # fmt: skip
     """A point and an interval per `row` and `system` (columns of `frame`, beside value, low, high).
 
-    `zero` draws a line at 0, for differences.
+    `zero` draws a line at 0, for differences. `skipped` looks are left to systems drawn elsewhere, so that a
+    system looks alike in two charts.
     """
-    colours, shapes = COLOURS[: len(systems)], SHAPES[: len(systems)]
+    colours, shapes = (looks[skipped : skipped + len(systems)] for looks in (COLOURS, SHAPES))
     legend = alt.Legend(orient="top", columns=1 if len(systems) > 4 else 2, title=None, labelLimit=280)
     base = alt.Chart(frame).encode(
         y=alt.Y(f"{row}:N", title=None, axis=alt.Axis(labelLimit=160)),
@@ -34,3 +36,47 @@ def interval_chart(
         )
     height = max(20 * len(systems), 30) * frame[row].n_unique() + 60
     return alt.layer(*layers).properties(height=height, title=alt.Title(title, fontSize=13))
+
+
+def curve_chart(frame: pl.DataFrame, names: dict[str, str], *, title: str) -> alt.Chart:
+    """Loss by step: a colour per system, a dash per split; `names` of the columns system, split, step, loss."""
+    systems = frame["system"].unique(maintain_order=True).to_list()
+    splits = frame["split"].unique(maintain_order=True).to_list()
+    legend = alt.Legend(orient="top", title=None, labelLimit=280)
+    return (
+        alt.Chart(frame)
+        .mark_line(strokeWidth=1.5)
+        .encode(
+            x=alt.X("step:Q", title=names["step"]),
+            y=alt.Y("loss:Q", title=names["loss"], scale=alt.Scale(zero=False)),
+            color=alt.Color("system:N", scale=alt.Scale(domain=systems, range=COLOURS[1 : len(systems) + 1]), legend=legend),
+            strokeDash=alt.StrokeDash("split:N", scale=alt.Scale(domain=splits, range=[[1, 0], [6, 3]]), legend=legend),
+            tooltip=[alt.Tooltip(column, title=names[column]) for column in ("system", "split", "step")]
+            + [alt.Tooltip("loss", title=names["loss"], format=".3f")],
+        )
+        .properties(height=340, title=alt.Title(title, fontSize=13))
+    )
+
+
+def tradeoff_chart(frame: pl.DataFrame, names: dict[str, str], *, title: str) -> alt.LayerChart:
+    """Quality by speed, the size of a mark by megabytes; what lies on the Pareto front is filled and joined.
+
+    `frame`: system, quality, answers_per_second, megabytes, pareto, front (in words).
+    """
+    fronts = frame["front"].unique(maintain_order=True).to_list()
+    x = alt.X("answers_per_second:Q", title=names["answers_per_second"], scale=alt.Scale(zero=True))
+    y = alt.Y("quality:Q", title=names["quality"], scale=alt.Scale(zero=True))
+    base = alt.Chart(frame).encode(x=x, y=y)
+    joined = base.transform_filter("datum.pareto === true").mark_line(color="#777777", strokeDash=[4, 3])
+    points = base.mark_point(filled=True, opacity=0.9).encode(
+        size=alt.Size("megabytes:Q", title=names["megabytes"], scale=alt.Scale(domainMin=0, range=[60, 700]),
+                      legend=alt.Legend(orient="top", values=[100, 300, 600])),
+        color=alt.Color("front:N", title=None, sort=fronts, scale=alt.Scale(range=[COLOURS[3], COLOURS[2], COLOURS[0]]),
+                        legend=alt.Legend(orient="top")),
+        shape=alt.Shape("front:N", title=None, sort=fronts, legend=alt.Legend(orient="top")),
+        tooltip=[alt.Tooltip("system", title=names["system"]),
+                 *(alt.Tooltip(column, title=names[column], format=".2f")
+                   for column in ("quality", "answers_per_second", "megabytes"))],
+    )  # fmt: skip
+    labels = base.mark_text(align="left", dx=14, dy=-8, color="#777777", limit=220).encode(text="system:N")
+    return alt.layer(joined, points, labels).properties(height=360, title=alt.Title(title, fontSize=13))

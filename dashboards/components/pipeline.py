@@ -77,7 +77,7 @@ def _show(stages: Sequence[StageState], seconds: Mapping[str, float]) -> None:
             "does": [t(f"does_{s.name}") if t.knows(f"does_{s.name}") else "" for s in stages],
             "stage_state": [f"{LOOKS[stage.state][3]} {states[stage.state]}" for stage in stages],
             "measured_time": [lasted(seconds.get(stage.name)) for stage in stages],
-            "changed": [", ".join(stage.reasons[:3]) if stage.state == "stale" else "" for stage in stages],
+            "changed": [", ".join(stage.reasons[:3]) or None if stage.state == "stale" else None for stage in stages],
         }
     )
     with right:

@@ -8,7 +8,7 @@ import streamlit as st
 from components.language import catalogue, language, texts
 from roleshift.exporting import csv_text
 
-FORMATS = {"p_corrected": "%.3f", "similarity": "%.2f"}
+FORMATS = {"p_corrected": "%.3f", "similarity": "%.2f", "answers_per_second": "%.2f", "loss": "%.3f", "log_likelihood": "%.3f"}
 """Of the columns that need other than one decimal."""
 PAGED_FROM = 1000
 """Rows from which a table is sent in pages as the reader scrolls."""
@@ -37,10 +37,13 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
     return held.getvalue()
 
 
-def table(frame: pl.DataFrame, name: str, *, title: str | None = None, parquet: bool = False) -> None:
+def table(
+    frame: pl.DataFrame, name: str, *, title: str | None = None, parquet: bool = False, pick: bool = False
+) -> int:
     """The table over the whole width under translated headings, and its download under the columns' own names.
 
     A column without any value is left out of the page, not of the download. `title` is read out by screen readers.
+    With `pick` the reader can choose a row: its place is returned, at first 0.
     """
     shown = frame.select(column for column in frame.columns if frame.height == 0 or frame[column].null_count() < frame.height)
     headings = {column: entry[language()] for column, entry in catalogue("columns").items() if column in shown.columns}
@@ -50,8 +53,16 @@ def table(frame: pl.DataFrame, name: str, *, title: str | None = None, parquet: 
         else st.column_config.Column(heading)
         for column, heading in headings.items()
     }
-    st.dataframe(
-        shown, hide_index=True, width="stretch", column_config=columns, placeholder="–",
-        lazy=shown.height > PAGED_FROM, alt=title or texts("shell")("table", name=name),
-    )  # fmt: skip
+    given = {
+        "hide_index": True, "width": "stretch", "column_config": columns, "placeholder": "–",
+        "alt": title or texts("shell")("table", name=name),
+    }  # fmt: skip
+    if pick:
+        chosen = st.dataframe(shown, **given, key=f"rows-{name}", on_select="rerun", selection_mode="single-row")
+        rows = chosen.selection.rows
+        picked = rows[0] if rows and rows[0] < shown.height else 0
+    else:
+        st.dataframe(shown, **given, lazy=shown.height > PAGED_FROM)
+        picked = 0
     download(frame, name, parquet=parquet)
+    return picked

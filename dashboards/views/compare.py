@@ -1,114 +1,27 @@
-"""Two to five systems on the same items: values, differences, slices, and the items behind them."""
+"""Two to five systems on the same items: values, differences, noise, training, speed, what changed, the items."""
 
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import altair as alt
 import polars as pl
 import streamlit as st
 
-from components.charts import interval_chart
+from components.charts import curve_chart, interval_chart, tradeoff_chart
+from components.comparing import Comparing, named_versions
 from components.language import texts
-from components.run import params_of, shown_run
+from components.names import capability_name, metric_name, system_name
+from components.numbers import interval, number
+from components.run import params_of, read_cached, shown_run
 from components.safe import literal, model_text
 from components.tables import table
 from components.versions import versions_of
-from roleshift.evaluation.comparison import Side
-from roleshift.evaluation.measures import Precision
-from roleshift.evaluation.several import (
-    FEWEST,
-    MOST,
-    Several,
-    compare_several,
-    differences_frame,
-    regressed_frame,
-    run_sides,
-)
-from roleshift.params import load_params
-from roleshift.project import Project
-from roleshift.registry.sides import side_of
+from roleshift.evaluation.several import MOST, Several, differences_frame, regressed_frame
+from roleshift.registry.system_facts import changes_frame, curve_frame, robustness_frame, tradeoff_frame
 
 t = texts("compare")
 MARGIN = 2.0
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def sides_of_run(folder: str, changed: int) -> dict[str, Side]:
-    """The run's systems; read again when its evidence changes."""
-    return run_sides(Path(folder))
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def compared(root: str, folder: str, changed: int, chosen: tuple[str, ...], margin: float) -> Several:
-    """The comparison of the chosen systems; a version's evidence is brought from the store."""
-    project = Project.discover(Path(root))
-    params = load_params(project.root / "params.yaml")
-    of_run = sides_of_run(folder, changed)
-    downloads = project.work / "versions"
-    sides = {
-        name: of_run[name] if name in of_run else side_of(project, params, name.removeprefix("version "), downloads)
-        for name in chosen
-    }
-    precision = Precision(params.evaluation.resamples, params.evaluation.confidence, params.seed)
-    return compare_several(sides, params.task_definitions(), margin=margin, precision=precision)
-
-
-st.title(t("title"))
-st.caption(t("explained"))
-project, folder = shown_run()
-changed = (folder / "metrics/evaluate.json").stat().st_mtime_ns
-of_run = sides_of_run(str(folder), changed)
-offered = [*of_run, *(f"version {version.number}" for version in versions_of(project))]
-measured = [name for name in offered if not name.startswith("floor-")]
-
-if "compared" not in st.session_state:
-    asked = [name for name in st.query_params.get("systems", "").split("|") if name in offered]
-    st.session_state["compared"] = (asked if len(asked) >= FEWEST else [*reversed(measured)])[:MOST]
-chosen = st.multiselect(t("systems"), offered, max_selections=MOST, key="compared", help=t("systems_help"))
-margin = st.slider(t("margin"), 0.0, 10.0, MARGIN, 0.5, help=t("margin_help")) / 100
-if len(chosen) < FEWEST:
-    st.info(t("choose_two"))
-    st.stop()
-if st.query_params.get("systems") != "|".join(chosen):
-    st.query_params["systems"] = "|".join(chosen)
-with st.spinner(t("computing")):
-    several = compared(str(project.root), str(folder), changed, tuple(chosen), margin)
-confidence = f"{params_of(project).evaluation.confidence:.0%}"
-for name, comparison in several.comparisons.items():
-    for kind in comparison["differing"]:
-        st.caption(t(f"differing_{kind}", a=literal(name), b=literal(chosen[0])))
-
-st.subheader(t("values"))
-capabilities = several.values["capability"].unique().sort().to_list()
-primary = several.values.filter("primary")
-names = {"capability": t("capability"), "system": t("system"), "metric": t("metric"), "items": t("items")}
-st.altair_chart(
-    interval_chart(
-        primary.rename(names),
-        row=names["capability"],
-        system=names["system"],
-        systems=chosen,
-        title=t("values_chart", confidence=confidence),
-        axis=t("axis"),
-    ),
-    width="stretch",
-)
-with st.expander(t("all_metrics")):
-    table(several.values, "values")
-
-st.subheader(t("differences", first=literal(chosen[0])))
-st.caption(t("differences_explained", first=literal(chosen[0])))
-differences = differences_frame(several)
-st.altair_chart(
-    interval_chart(
-        differences.rename(names),
-        row=names["capability"],
-        system=names["system"],
-        systems=chosen[1:],
-        title=t("differences_chart", confidence=confidence),
-        axis=t("difference_axis"),
-        zero=True,
-    ),
-    width="stretch",
-)
+VIEWS = ("scores", "items", "slices", "noise", "training", "tradeoff", "changed")
 VERDICTS = {
     "better": "better",
     "worse": "worse",
@@ -116,28 +29,267 @@ VERDICTS = {
     "too few items": "too_few",
     "not worse than the margin": "not_worse",
 }
-table(
-    differences.with_columns(pl.col("verdict").replace({word: t(key) for word, key in VERDICTS.items()})), "differences"
-)
+ITEMS_SHOWN = 1000
 
-st.subheader(t("slices"))
-regressed = regressed_frame(several)
-if regressed.is_empty():
-    st.write(t("no_slices"))
+
+def draw(chart: alt.LayerChart | alt.Chart, frame: pl.DataFrame, *columns: str) -> None:
+    """A chart, with what it says as text for who cannot see it."""
+    said = "; ".join(
+        ", ".join(str(row[name]) for name in columns) + f": {interval(row['value'], row['low'], row['high'])}"
+        for row in frame.head(40).to_dicts()
+    )
+    st.altair_chart(chart, width="stretch", alt=said)
+
+
+def choose(comparing: Comparing, name_of: Callable[[str], str]) -> tuple[str, ...]:
+    """The reference and one to four others; the link carries them."""
+    offered, state = comparing.offered, st.session_state
+    if state.get("reference") not in offered:
+        asked = [name for name in st.query_params.get("systems", "").split("|") if name in offered]
+        asked = asked if len(set(asked)) > 1 else usual(comparing)
+        state["reference"], state["others"] = asked[0], [name for name in asked[1:MOST] if name != asked[0]]
+    left, right = st.columns([1, 2])
+    first = left.selectbox(t("reference"), offered, format_func=name_of, key="reference", help=t("reference_help"))
+    state["others"] = [name for name in state.get("others", []) if name in offered and name != first]
+    others = right.multiselect(
+        t("others"), [name for name in offered if name != first], format_func=name_of, key="others",
+        max_selections=MOST - 1, placeholder=t("choose_one"),
+    )  # fmt: skip
+    chosen = (first, *others)
+    if st.query_params.get("systems") != "|".join(chosen):
+        st.query_params["systems"] = "|".join(chosen)
+    return chosen
+
+
+def usual(comparing: Comparing) -> list[str]:
+    """The base, the base with examples, and what ships."""
+    base, tuned = summary.get("base", {}).get("variant"), summary["tuned"]["shipped"]
+    shots = [name for name in comparing.of_run if name.startswith(f"{base}, ")]
+    return [name for name in (base, *shots, tuned) if name in comparing.of_run] or comparing.offered[:2]
+
+
+def named(frame: pl.DataFrame, name_of: Callable[[str], str]) -> pl.DataFrame:
+    """Systems, capabilities and metrics in words."""
+    words: Mapping[str, Callable[[str], str]] = {
+        "system": name_of, "capability": capability_name, "metric": metric_name,
+    }  # fmt: skip
+    return frame.with_columns(
+        pl.col(column).replace({value: say(value) for value in frame[column].unique().drop_nulls()})
+        for column, say in words.items()
+        if column in frame.columns
+    )
+
+
+def show_scores(several: Several, chosen: tuple[str, ...], name_of: Callable[[str], str]) -> None:
+    """Values with intervals, and what is better or worse than the reference."""
+    confidence = f"{params_of(project).evaluation.confidence:.0%}"
+    words = {"capability": t("capability"), "system": t("system")}
+    systems = [name_of(name) for name in chosen]
+    primary = named(several.values.filter("primary"), name_of)
+    chart = interval_chart(
+        primary.rename(words), row=words["capability"], system=words["system"], systems=systems,
+        title=t("values_chart", confidence=confidence), axis=t("axis"),
+    )  # fmt: skip
+    draw(chart, primary, "capability", "system")
+    with st.expander(t("all_metrics"), icon=":material/table_rows:"):
+        table(named(several.values, name_of), "values", title=t("all_metrics"))
+    st.subheader(t("differences", first=literal(systems[0])))
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    left.caption(t("differences_explained"))
+    margin = right.slider(t("margin"), 0.0, 10.0, MARGIN, 0.5, help=t("margin_help")) / 100
+    differences = named(differences_frame(several, margin), name_of)
+    chart = interval_chart(
+        differences.rename(words), row=words["capability"], system=words["system"], systems=systems[1:],
+        title=t("differences_chart", confidence=confidence), axis=t("difference_axis"), zero=True, skipped=1,
+    )  # fmt: skip
+    draw(chart, differences, "capability", "system")
+    said = {word: t(key) for word, key in VERDICTS.items()}
+    table(differences.with_columns(pl.col("verdict").replace(said)), "differences",
+          title=t("differences_chart", confidence=confidence))  # fmt: skip
+
+
+def show_items(comparing: Comparing, chosen: tuple[str, ...], name_of: Callable[[str], str]) -> None:
+    """Every item behind the figures, the largest difference first; one of them with both answers."""
+    st.caption(t("items_explained"))
+    columns = st.columns(3)
+    other = columns[0].selectbox(t("against", first=name_of(chosen[0])), chosen[1:], format_func=name_of)
+    found = comparing.items(chosen[0], other)
+    names = found["capability"].unique().sort().to_list()
+    wanted = columns[1].selectbox(
+        t("capability"), [None, *names], format_func=lambda name: capability_name(name) if name else t("all")
+    )
+    sides = columns[2].selectbox(t("which"), ("all", "better", "worse"), format_func=lambda name: t(f"which_{name}"))
+    if wanted:
+        found = found.filter(pl.col("capability") == wanted)
+    if sides != "all":
+        found = found.filter(pl.col("difference") > 0 if sides == "better" else pl.col("difference") < 0)
+    if found.is_empty():
+        st.info(t("no_items"))
+        return
+    shown = named(found.head(ITEMS_SHOWN), name_of).rename({"first": "score_first", "other": "score_other"})
+    st.caption(t("items_shown", shown=number(shown.height, 0), all=number(found.height, 0)))
+    picked = table(shown.drop("output_first", "output_other"), "items", title=t("largest"), pick=True)
+    row = found.row(picked, named=True)
+    st.markdown(t("item", id=row["example_id"][:12], capability=capability_name(row["capability"]),
+                  metric=metric_name(row["metric"]), slices=literal(row["slices"] or "–")))  # fmt: skip
+    for column, name, score, output in zip(
+        st.columns(2), (chosen[0], other), (row["first"], row["other"]),
+        (row["output_first"], row["output_other"]), strict=True,
+    ):  # fmt: skip
+        with column:
+            st.markdown(f"**{literal(name_of(name))}** · {number(score)}")
+            model_text(output)
+
+
+def show_slices(several: Several, name_of: Callable[[str], str]) -> None:
+    """Parts of the items on which a system became worse."""
+    st.caption(t("slices_explained"))
+    regressed = regressed_frame(several)
+    if regressed.is_empty():
+        st.success(t("no_slices"), icon=":material/check:")
+    else:
+        table(named(regressed, name_of), "slices", title=t("view_slices"))
+
+
+def show_noise(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
+    """What noise in the input costs, by capability and by kind."""
+    st.caption(t("noise_explained"))
+    found = named(robustness_frame(facts), name_of)
+    if found.is_empty():
+        st.info(t("no_noise"))
+        return
+    words = {"system": t("system")}
+    noises = {name: t(f"noise_{name.replace('-', '_')}") for name in found["noise"].unique().drop_nulls()
+              if t.knows(f"noise_{name.replace('-', '_')}")}  # fmt: skip
+    for column, by in zip(st.columns(2), ("capability", "noise"), strict=True):
+        part = found.drop_nulls(by).with_columns(pl.col("noise").replace(noises))
+        chart = interval_chart(
+            part.rename(words | {by: t(by)}), row=t(by), system=words["system"],
+            systems=part["system"].unique(maintain_order=True).to_list(), title=t(f"noise_by_{by}"),
+            axis=t("difference_axis"), zero=True,
+        )  # fmt: skip
+        with column:
+            draw(chart, part, by, "system")
+    with st.expander(t("data"), icon=":material/table_rows:"):
+        table(found.with_columns(pl.col("noise").replace(noises)), "noise", title=t("view_noise"))
+
+
+def show_training(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
+    """Learning curves."""
+    found = named(curve_frame(facts), name_of)
+    if found.is_empty():
+        st.info(t("no_curve"))
+        return
+    st.caption(t("training_explained"))
+    splits = {name: t(f"split_{name}") for name in ("train", "validation")}
+    words = {"system": t("system"), "step": t("step"), "loss": t("loss"), "split": t("split")}
+    shown = found.with_columns(pl.col("split").replace(splits))
+    last = shown.group_by("system", "split", maintain_order=True).last()
+    said = "; ".join(f"{row['system']}, {row['split']}: {number(row['loss'], 3)}" for row in last.to_dicts())
+    st.altair_chart(curve_chart(shown, words, title=t("curve_chart")), width="stretch", alt=said)
+    with st.expander(t("data"), icon=":material/table_rows:"):
+        table(shown, "curves", title=t("view_training"))
+
+
+def show_tradeoff(several: Several, facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
+    """Quality against speed against size, the Pareto front, and how the shipped variant was chosen."""
+    st.caption(t("tradeoff_explained"))
+    means = several.values.filter("primary").group_by("system").agg(pl.col("value").mean())
+    found = named(tradeoff_frame(facts, dict(means.iter_rows())), name_of)
+    drawn = found.drop_nulls(["quality", "answers_per_second"])
+    if not drawn.is_empty():
+        words = {"system": t("system"), "quality": t("quality"), "answers_per_second": t("speed"),
+                 "megabytes": t("size"), "front": t("front")}  # fmt: skip
+        said = "; ".join(f"{row['system']}: {number(row['quality'])}, {number(row['answers_per_second'], 2)}"
+                         for row in drawn.to_dicts())  # fmt: skip
+        fronts = {True: t("front_yes"), False: t("front_no")}
+        drawn = drawn.with_columns(front=pl.Series([fronts.get(value, t("front_unknown")) for value in drawn["pareto"]]))
+        st.altair_chart(tradeoff_chart(drawn, words, title=t("tradeoff_chart")), width="stretch", alt=said)
+    table(found, "tradeoff", title=t("tradeoff_chart"))
+    path = folder / "metrics/selection.json"
+    selection = read_cached(path) if path.is_file() else {}
+    candidates = [
+        {key: value for key, value in entry.items() if not isinstance(value, dict | list)}
+        for entry in selection.get("candidates", [])
+    ]
+    if candidates:
+        st.subheader(t("selection"))
+        st.caption(t("selection_explained", shipped=selection["shipped"]))
+        table(selected(candidates), "selection", title=t("selection"))
+
+
+def selected(candidates: list[dict[str, Any]]) -> pl.DataFrame:
+    """The candidates of metrics/selection.json: what is known of them first, what else it names after it."""
+    frame = pl.DataFrame(candidates, infer_schema_length=None)
+    if "bytes" in frame.columns:
+        frame = frame.with_columns(megabytes=pl.col("bytes") / 1e6).drop("bytes")
+    scaled = [name for name in ("quality", "difference", "bound") if name in frame.columns]
+    frame = frame.with_columns(pl.col(name) * 100 for name in scaled)
+    order = ("variant", "quality", "difference", "bound", "megabytes")
+    first = [name for name in order if name in frame.columns]
+    last = [name for name in ("reason",) if name in frame.columns]
+    return frame.select(*first, *(name for name in frame.columns if name not in (*first, *last)), *last)
+
+
+def show_changed(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
+    """Params and data that differ."""
+    st.caption(t("changed_explained"))
+    for what in ("settings", "data"):
+        st.subheader(t(f"changed_{what}"))
+        found = changes_frame(facts, what)
+        known = len(found.columns) - 1
+        if known < 2:
+            st.info(t("changed_unknown"))
+        elif found.is_empty():
+            st.success(t(f"same_{what}"), icon=":material/check:")
+        else:
+            names = {name: name_of(name) for name in found.columns if name != "name"}
+            table(found.rename({"name": "setting" if what == "settings" else "file"} | names), f"changed-{what}",
+                  title=t(f"changed_{what}"))  # fmt: skip
+
+
+st.title(t("title"))
+project, folder = shown_run()
+st.write(t("explained"))
+summary = read_cached(folder / "metrics/evaluate.json")
+comparing = Comparing(project, folder, named_versions(versions_of(project)))
+
+
+def name_of(system: str) -> str:
+    """A system in words, as the shown run knows it."""
+    return system_name(system, summary)
+
+
+chosen = choose(comparing, name_of)
+if len(chosen) < 2:
+    st.info(t("choose_two"))
+    st.stop()
+asked = st.query_params.get("view", "")
+if st.session_state.get("view") not in VIEWS:
+    st.session_state["view"] = asked if asked in VIEWS else VIEWS[0]
+view = st.segmented_control(t("view"), VIEWS, format_func=lambda name: t(f"view_{name}"), key="view", required=True,
+                            label_visibility="collapsed")  # fmt: skip
+if asked != view:
+    st.query_params["view"] = str(view)
+with st.spinner(t("computing")):
+    several = comparing.compared(chosen)
+for name, comparison in several.comparisons.items():
+    for kind in comparison["differing"]:
+        said = t(f"differing_{kind}", a=literal(name_of(name)), b=literal(name_of(chosen[0])))
+        st.caption(f":material/info: {said}")
+if view == "scores":
+    show_scores(several, chosen, name_of)
+elif view == "items":
+    show_items(comparing, chosen, name_of)
+elif view == "slices":
+    show_slices(several, name_of)
 else:
-    table(regressed, "slices")
-
-st.subheader(t("largest"))
-system = st.selectbox(t("against", first=chosen[0]), chosen[1:])
-wanted = st.selectbox(t("capability"), [t("all"), *capabilities])
-rows = [row for row in several.comparisons[system]["largest"] if wanted in (t("all"), row["capability"])]
-if not rows:
-    st.write(t("no_items"))
-for row in rows:
-    heading = f"{row['capability']} · {row['example_id'][:12]} · {100 * row['a']:.1f} / {100 * row['b']:.1f}"
-    with st.expander(heading):
-        left, right = st.columns(2)
-        for column, name, output in ((left, system, row["output_a"]), (right, chosen[0], row["output_b"])):
-            with column:
-                st.caption(literal(name))
-                model_text(output)
+    facts = [comparing.facts(name) for name in chosen]
+    if view == "noise":
+        show_noise(facts, name_of)
+    elif view == "training":
+        show_training(facts, name_of)
+    elif view == "tradeoff":
+        show_tradeoff(several, facts, name_of)
+    else:
+        show_changed(facts, name_of)

@@ -8,7 +8,7 @@ import pytest
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import compare
 from roleshift.evaluation.measures import Precision
-from roleshift.evaluation.several import compare_several, differences_frame, run_sides
+from roleshift.evaluation.several import compare_several, differences_frame, item_differences, run_sides
 from roleshift.files import read_json
 from roleshift.params import load_params
 
@@ -22,7 +22,7 @@ def test_values_are_those_of_the_evaluation_and_differences_those_of_each_pair()
     tasks = load_params(REPOSITORY / "params.yaml").task_definitions()
     sides = run_sides(RUN)
     chosen = {name: sides[name] for name in ("torch-bf16", "onnx-int8")}
-    several = compare_several(chosen, tasks, margin=0.02, precision=PRECISION)
+    several = compare_several(chosen, tasks, PRECISION)
     summary = read_json(RUN / "metrics/evaluate.json")["capabilities"]
     for row in several.values.filter("primary").to_dicts():
         system = {"torch-bf16": "base", "onnx-int8": "onnx-int8"}[row["system"]]
@@ -32,7 +32,7 @@ def test_values_are_those_of_the_evaluation_and_differences_those_of_each_pair()
     pair = compare(
         sides["onnx-int8"], sides["torch-bf16"], tasks, margin=0.02, precision=PRECISION, allow=("prompts", "settings")
     )
-    for row in differences_frame(several).to_dicts():
+    for row in differences_frame(several, 0.02).to_dicts():
         entry = pair["capabilities"][row["capability"]]["metrics"][row["metric"]]
         assert (row["value"], row["verdict"]) == (pytest.approx(100 * entry["difference"]), entry["verdict"])
 
@@ -40,7 +40,7 @@ def test_values_are_those_of_the_evaluation_and_differences_those_of_each_pair()
 def test_the_comparison_is_on_the_items_that_all_have() -> None:
     tasks = load_params(REPOSITORY / "params.yaml").task_definitions()
     sides = {name: side for name, side in run_sides(RUN).items() if name in CHOSEN}
-    several = compare_several(sides, tasks, margin=0.02, precision=PRECISION)
+    several = compare_several(sides, tasks, PRECISION)
     counts = several.values.filter("primary").group_by("capability").agg(n=pl.col("items").n_unique())
     assert set(counts["n"]) == {1}
     assert set(several.comparisons) == set(sides) - {next(iter(sides))}
@@ -49,4 +49,18 @@ def test_the_comparison_is_on_the_items_that_all_have() -> None:
 def test_one_system_alone_is_refused() -> None:
     sides = run_sides(RUN)
     with pytest.raises(RoleShiftError, match="2 to 5"):
-        compare_several({"onnx-int8": sides["onnx-int8"]}, {}, margin=0.02, precision=PRECISION)
+        compare_several({"onnx-int8": sides["onnx-int8"]}, {}, PRECISION)
+
+
+def test_the_items_behind_a_difference_average_to_it_where_the_metric_is_a_mean() -> None:
+    tasks = load_params(REPOSITORY / "params.yaml").task_definitions()
+    sides = run_sides(RUN)
+    items = item_differences(sides["torch-bf16"], sides["onnx-int8"], tasks)
+    assert items["difference"].abs().is_sorted(descending=True)
+    several = compare_several({name: sides[name] for name in ("torch-bf16", "onnx-int8")}, tasks, PRECISION)
+    for row in differences_frame(several, 0.02).to_dicts():
+        part = items.filter(pl.col("capability") == row["capability"])
+        assert part.height == row["items"]
+        if row["metric"] in ("accuracy", "rouge_l"):
+            assert part["difference"].mean() == pytest.approx(row["value"], abs=1e-3)
+    assert items.filter(pl.col("slices").str.contains(": ")).height

@@ -12,6 +12,7 @@ from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import ALLOWED, Side, compare
 from roleshift.evaluation.evidence import Evidence, load_tables
 from roleshift.evaluation.measures import Precision, measure
+from roleshift.evaluation.verdicts import verdict
 from roleshift.tasks import TaskDefinition
 
 FEWEST, MOST = 2, 5
@@ -60,10 +61,11 @@ def run_sides(folder: Path) -> dict[str, Side]:
     return sides
 
 
-def compare_several(
-    sides: Mapping[str, Side], tasks: Mapping[str, TaskDefinition], *, margin: float, precision: Precision
-) -> Several:
-    """Measure every side on the items and capabilities that all have, and each further side against the first."""
+def compare_several(sides: Mapping[str, Side], tasks: Mapping[str, TaskDefinition], precision: Precision) -> Several:
+    """Measure every side on the items and capabilities that all have, and each further side against the first.
+
+    Verdicts need a margin: `differences_frame` gives them for any, without measuring again.
+    """
     if not FEWEST <= len(sides) <= MOST:
         raise RoleShiftError(f"{len(sides)} systems chosen; a comparison takes {FEWEST} to {MOST}")
     common = set.intersection(*(set(side.items["example_id"]) for side in sides.values()))
@@ -77,18 +79,22 @@ def compare_several(
             [row for side in parts.values() for row in _values(side, tasks, precision)], schema=VALUES, orient="row"
         ),
         {
-            side.name: compare(side, first, tasks, margin=margin, precision=precision, intersect=True, allow=ALLOWED)
+            side.name: compare(side, first, tasks, margin=0.0, precision=precision, intersect=True, allow=ALLOWED)
             for side in others
         },
     )
 
 
-def differences_frame(several: Several) -> pl.DataFrame:
-    """One row per further system and capability, by its primary metric; value, low and high times 100."""
+def differences_frame(several: Several, margin: float) -> pl.DataFrame:
+    """One row per further system and capability, by its primary metric; value, low and high times 100.
+
+    `margin` (score, [0, 1]) says how much worse still counts as not worse.
+    """
     rows = []
     for name, comparison in several.comparisons.items():
         for capability, part in comparison["capabilities"].items():
             entry = part["metrics"][part["primary_metric"]]
+            said, needed = verdict(entry, comparison["confidence"], margin)
             scaled = {
                 column: None if entry[key] is None else 100 * entry[key]
                 for column, key in (("value", "difference"), ("low", "low"), ("high", "high"))
@@ -100,8 +106,8 @@ def differences_frame(several: Several) -> pl.DataFrame:
                     "system": name,
                     **scaled,
                     "p_corrected": entry["p_corrected"],
-                    "verdict": entry["verdict"],
-                    "needed_items": entry["needed_items"],
+                    "verdict": said,
+                    "needed_items": needed,
                     "items": entry["n"],
                 }
             )
@@ -123,6 +129,34 @@ def regressed_frame(several: Several) -> pl.DataFrame:
         for found in part["regressed_slices"]
     ]
     return pl.DataFrame(rows)
+
+
+def item_differences(first: Side, other: Side, tasks: Mapping[str, TaskDefinition]) -> pl.DataFrame:
+    """The items that both answered, by their tasks' metrics, the largest difference first; scores times 100.
+
+    Columns: example_id, capability, metric, slices (`name: value`), first, other, difference (other minus
+    first), output_first, output_other (null where a copy leaves texts out).
+    """
+    metrics = {task.id: task.metric for task in tasks.values()}
+    scored = [
+        side.scores.join(side.items.select(*ITEM_KEY, "task_definition"), on=list(ITEM_KEY))
+        .filter(pl.col("metric") == pl.col("task_definition").replace_strict(metrics, default=None))
+        .select("example_id", "metric", name=pl.col("score") * 100)
+        .join(side.items.select("example_id", output="output"), on="example_id")
+        for side in (first, other)
+    ]
+    slices = pl.col("slices").list.eval(
+        pl.concat_str(pl.element().struct.field("name"), pl.lit(": "), pl.element().struct.field("value"))
+    )
+    about = first.items.select("example_id", "capability", slices=slices.list.join(", "))
+    return (
+        about.join(scored[0].rename({"name": "first", "output": "output_first"}), on="example_id")
+        .join(scored[1].drop("metric").rename({"name": "other", "output": "output_other"}), on="example_id")
+        .with_columns(difference=pl.col("other") - pl.col("first"))
+        .sort(pl.col("difference").abs(), "example_id", descending=[True, False])
+        .select("example_id", "capability", "metric", "slices", "first", "other", "difference", "output_first",
+                "output_other")
+    )  # fmt: skip
 
 
 def _values(side: Side, tasks: Mapping[str, TaskDefinition], precision: Precision) -> list[tuple[Any, ...]]:

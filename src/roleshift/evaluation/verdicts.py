@@ -1,6 +1,6 @@
 """From differences to statements: corrected for how many there are, and with what would decide the open ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from roleshift.evaluation.measures import rounded
@@ -11,22 +11,25 @@ from roleshift.evaluation.statistics import MINIMUM_GROUPS, holm, needed_groups
 def judge(family: Sequence[tuple[str, dict[str, Any]]], confidence: float, margin: float | None = None) -> None:
     """Add p_corrected, verdict and needed_items to differences as `paired_difference` gives them.
 
-    `family` is what is corrected together (Holm, 1979): metric and difference of each capability. The
-    verdict is better or worse (higher or lower for a metric that only describes answers) where the
-    corrected p and the interval agree; else, with a margin, not worse than the margin; else undecided,
-    or too few items. `needed_items`: how many independent items would show a difference as large as the
-    observed one, or non-inferiority at the observed difference, whichever is fewer, with a probability
-    of 80%; None where nothing is open, no number of items would tell, or the metric only describes.
+    `family` is what is corrected together (Holm, 1979): metric and difference of each capability.
     """
     corrected = holm([entry["p"] for _, entry in family])
     for (metric, entry), p in zip(family, corrected, strict=True):
         entry["p_corrected"] = rounded(p)
-        entry["verdict"], entry["needed_items"] = _verdict(entry, confidence, margin, metric in DESCRIPTIVE)
+        entry["verdict"], entry["needed_items"] = verdict(entry, confidence, margin, descriptive=metric in DESCRIPTIVE)
 
 
-def _verdict(
-    entry: dict[str, Any], confidence: float, margin: float | None, descriptive: bool
+def verdict(
+    entry: Mapping[str, Any], confidence: float, margin: float | None, *, descriptive: bool = False
 ) -> tuple[str, int | None]:
+    """What a difference with its corrected p says, and how many independent items would decide what is open.
+
+    Better or worse (higher or lower for a metric that only describes answers) where the corrected p and
+    the interval agree; else, with a margin, not worse than the margin; else undecided, or too few items.
+    The number is that which would show a difference as large as the observed one, or non-inferiority at
+    the observed difference, whichever is fewer, with a probability of 80%; None where nothing is open,
+    no number of items would tell, or the metric only describes.
+    """
     if entry["low"] is None:
         return "too few items", MINIMUM_GROUPS if entry["groups"] < MINIMUM_GROUPS else None
     if entry["p_corrected"] is not None and entry["p_corrected"] <= 1 - confidence:
