@@ -59,24 +59,22 @@ def curve_chart(frame: pl.DataFrame, names: dict[str, str], *, title: str) -> al
 
 
 def tradeoff_chart(frame: pl.DataFrame, names: dict[str, str], *, title: str) -> alt.LayerChart:
-    """Quality by speed, the size of a mark by megabytes; what lies on the Pareto front is filled and joined.
+    """Quality by speed; what lies on the Pareto front is joined by a line, and its marks have another shape.
 
-    `frame`: system, quality, answers_per_second, megabytes, pareto, front (in words).
+    `frame`: system, quality, answers_per_second, megabytes, pareto, front (in words), label.
     """
     fronts = frame["front"].unique(maintain_order=True).to_list()
-    x = alt.X("answers_per_second:Q", title=names["answers_per_second"], scale=alt.Scale(zero=True))
-    y = alt.Y("quality:Q", title=names["quality"], scale=alt.Scale(zero=True))
+    x = alt.X("answers_per_second:Q", title=names["answers_per_second"], scale=alt.Scale(zero=True, nice=True, padding=40))
+    y = alt.Y("quality:Q", title=names["quality"], scale=alt.Scale(zero=True, nice=True, padding=25))
     base = alt.Chart(frame).encode(x=x, y=y)
+    legend = alt.Legend(orient="top", title=None, labelLimit=280)
     joined = base.transform_filter("datum.pareto === true").mark_line(color="#777777", strokeDash=[4, 3])
-    points = base.mark_point(filled=True, opacity=0.9).encode(
-        size=alt.Size("megabytes:Q", title=names["megabytes"], scale=alt.Scale(domainMin=0, range=[60, 700]),
-                      legend=alt.Legend(orient="top", values=[100, 300, 600])),
-        color=alt.Color("front:N", title=None, sort=fronts, scale=alt.Scale(range=[COLOURS[3], COLOURS[2], COLOURS[0]]),
-                        legend=alt.Legend(orient="top")),
-        shape=alt.Shape("front:N", title=None, sort=fronts, legend=alt.Legend(orient="top")),
+    points = base.mark_point(filled=True, size=140, opacity=1).encode(
+        color=alt.Color("front:N", scale=alt.Scale(domain=fronts, range=COLOURS[3 : 3 + len(fronts)]), legend=legend),
+        shape=alt.Shape("front:N", scale=alt.Scale(domain=fronts, range=SHAPES[: len(fronts)]), legend=legend),
         tooltip=[alt.Tooltip("system", title=names["system"]),
                  *(alt.Tooltip(column, title=names[column], format=".2f")
                    for column in ("quality", "answers_per_second", "megabytes"))],
     )  # fmt: skip
-    labels = base.mark_text(align="left", dx=14, dy=-8, color="#777777", limit=220).encode(text="system:N")
-    return alt.layer(joined, points, labels).properties(height=360, title=alt.Title(title, fontSize=13))
+    labels = base.mark_text(dy=-16, color="#777777", limit=260).encode(text="label:N")
+    return alt.layer(joined, points, labels).properties(height=380, title=alt.Title(title, fontSize=13))

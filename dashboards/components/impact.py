@@ -6,7 +6,8 @@ from typing import cast
 import streamlit as st
 
 from components.language import Texts, language, texts
-from components.run import params_of
+from components.names import system_name, version_name
+from components.run import params_of, read_cached
 from components.safe import literal
 from components.versions import versions_of
 from roleshift.impact.assumptions import Assumptions
@@ -46,20 +47,27 @@ def _assessed(root: str, word: str | None, run_changed: int) -> Assessed:
     return assess(project, params_of(project), word)
 
 
-def choose_version(project: Project, folder: Path, t: Texts) -> Assessed:
-    """The version that the reader asks about: the run that is shown, or a registered version."""
-    numbers = [str(version.number) for version in versions_of(project)]
+def choose_version(project: Project, folder: Path, t: Texts) -> tuple[str, Assessed]:
+    """The version that the reader asks about: the run that is shown, or a registered one; with its name in words."""
+    names = {str(version.number): version_name(version) for version in versions_of(project)}
+    asked = st.query_params.get("version", "")
+    if "assessed" not in st.session_state and asked in names:
+        st.session_state["assessed"] = asked
     word = st.selectbox(
-        t("version"), [None, *numbers], format_func=lambda number: t("this_run") if number is None else number
+        t("version"), [None, *names], format_func=lambda number: names.get(number, t("this_run")), key="assessed"
     )
-    return _read(project, folder, word)
+    if word != (asked or None):
+        st.query_params.from_dict({key: value for key, value in st.query_params.items() if key != "version"})
+        if word is not None:
+            st.query_params["version"] = word
+    return names.get(word or "", t("this_run")), _read(project, folder, word)
 
 
 def choose_other(project: Project, folder: Path, t: Texts) -> tuple[str, Assessed] | None:
     """Another version, or another system of the shown run, to hold the first against; with its name."""
-    words = systems_of_run(folder) | {
-        f"{t('version')} {version.number}": str(version.number) for version in versions_of(project)
-    }
+    summary = read_cached(folder / "metrics/evaluate.json")
+    words = {system_name(name, summary): word for name, word in systems_of_run(folder).items()}
+    words |= {version_name(version): str(version.number) for version in versions_of(project)}
     name = st.selectbox(t("other"), [None, *words], format_func=lambda n: t("choose") if n is None else n, key="other")
     return (name, _read(project, folder, words[name])) if name else None
 
@@ -102,20 +110,24 @@ def _titles(_setting: Setting, key: str) -> Titles:
     return Titles.of(_setting.work, [*bundled_roles(), *_setting.own], _setting.archive)
 
 
-def choose_role(setting: Setting, label: str, key: str) -> str:
-    """A role by a search for any of its names, English or Chinese, misspelt ones too; the link carries the role."""
+def choose_role(setting: Setting, label: str, key: str, first: str | None) -> str:
+    """A role by a search for any of its names, English or Chinese, misspelt ones too; the link carries the role.
+
+    `first` is the role that a reader without a choice sees.
+    """
     t = texts("search")
     titles = _titles(setting, str(setting.work.roles["role_id"].to_list()))
     every = sorted(titles.shown, key=titles.shown.__getitem__)
-    wanted = st.text_input(t("search"), key=f"{key}-search", placeholder=t("example")).strip()
+    left, right = st.columns(2)
+    wanted = left.text_input(t("search"), key=f"{key}-search", placeholder=t("example")).strip()
     found = titles.found(wanted) if wanted else every
     if not found:
         st.caption(t("nothing", wanted=literal(wanted)))
         found = every
-    asked = st.query_params.get(key, "")
+    asked = st.query_params.get(key, first or "")
     before = st.session_state.get(key, asked)
     st.session_state[key] = before if before in found else found[0]
-    role = st.selectbox(label, found, format_func=titles.shown.__getitem__, key=key)
+    role = right.selectbox(label, found, format_func=titles.shown.__getitem__, key=key)
     if st.query_params.get(key) != role:
         st.query_params[key] = role
     return role

@@ -6,29 +6,47 @@ import streamlit as st
 from components.charts import interval_chart
 from components.impact import analysis_of, choose_role, choose_version, reading_language, setting_of
 from components.language import texts
+from components.numbers import interval, number
 from components.run import shown_run
+from components.safe import literal
 from components.tables import table
 from roleshift.impact.moves_page import moves_table
 from roleshift.impact.transitions import COMFORTS, moves
-from roleshift.impact.views import side_by_side
+from roleshift.impact.views import closest_role, side_by_side
 
 t = texts("careers")
 t_impact = texts("impact")
+LEADING = 3  # moves told in words
 MEASURES = ("automate", "augment", "human", "not_assessed", "time_freed")
 
 st.title(t("title"))
-st.write(t("intro"))
 project, folder = shown_run()
+st.write(t("intro"))
 setting = setting_of(project)
-role = choose_role(setting, t("role"), "role")
-comfort = st.radio(t("comfort"), COMFORTS, format_func=lambda level: t(f"comfort_{level}"), horizontal=True)
-assessed = choose_version(project, folder, t)
+left, right = st.columns([1, 2])
+with left:
+    version, assessed = choose_version(project, folder, t)
 analysis = analysis_of(setting, assessed, setting.assumptions)
+with right:
+    role = choose_role(setting, t("role"), "role", closest_role(analysis))
+comfort = st.segmented_control(
+    t("comfort"), COMFORTS, format_func=lambda level: t(f"comfort_{level}"), default=COMFORTS[0], required=True,
+    key="comfort",
+)  # fmt: skip
 landscape = setting.landscape(analysis)
 
 st.subheader(t("moves"))
-table(moves_table(landscape, setting, role, comfort, reading_language()), "moves", parquet=True)
-st.caption(t("explained", version=assessed.name))
+offered = moves_table(landscape, setting, role, comfort, reading_language())
+for column, row in zip(st.columns(LEADING), offered.head(LEADING).to_dicts(), strict=False):
+    card = column.container(border=True, height="stretch")
+    card.markdown(f"**{literal(row['role'])}**")
+    said = t("move", similarity=number(row["similarity"], 2), fit=number(row["tolerance_fit"], 0),
+             exposure=number(row["exposure"]), unknown=number(row["not_assessed"], 0))  # fmt: skip
+    card.markdown(said)
+    if row["to_learn"]:
+        card.caption(f"{t('to_learn')}: {literal(row['to_learn'])}")
+table(offered, "moves", title=t("moves"), parquet=True)
+st.caption(t("explained", version=literal(version)))
 if setting.work.roles["mean_wage"].null_count() == setting.work.roles.height:
     st.info(t("no_pay"))
 if setting.archive is None:
@@ -54,8 +72,12 @@ st.altair_chart(
         axis=t("axis"),
     ),
     width="stretch",
+    alt="; ".join(
+        f"{row['role']}, {row['measure']}: {interval(row['value'], row['low'], row['high'])}"
+        for row in shown.to_dicts()
+    ),
 )
-table(shown.rename({"value": "expected"}), "side-by-side", parquet=True)
+table(shown.rename({"value": "expected"}), "side-by-side", title=t("chart"), parquet=True)
 
 st.subheader(t("limits"))
 st.write(t("limits_text"))

@@ -11,11 +11,12 @@ from components.charts import curve_chart, interval_chart, tradeoff_chart
 from components.comparing import Comparing, named_versions
 from components.language import texts
 from components.names import capability_name, metric_name, system_name
-from components.numbers import interval, number
+from components.numbers import interval, number, size
 from components.run import params_of, read_cached, shown_run
 from components.safe import literal, model_text
 from components.tables import table
 from components.versions import versions_of
+from components.views import choose_view
 from roleshift.evaluation.several import MOST, Several, differences_frame, regressed_frame
 from roleshift.registry.system_facts import changes_frame, curve_frame, robustness_frame, tradeoff_frame
 
@@ -199,11 +200,15 @@ def show_tradeoff(several: Several, facts: Sequence[Any], name_of: Callable[[str
     drawn = found.drop_nulls(["quality", "answers_per_second"])
     if not drawn.is_empty():
         words = {"system": t("system"), "quality": t("quality"), "answers_per_second": t("speed"),
-                 "megabytes": t("size"), "front": t("front")}  # fmt: skip
+                 "megabytes": t("size")}  # fmt: skip
         said = "; ".join(f"{row['system']}: {number(row['quality'])}, {number(row['answers_per_second'], 2)}"
                          for row in drawn.to_dicts())  # fmt: skip
         fronts = {True: t("front_yes"), False: t("front_no")}
-        drawn = drawn.with_columns(front=pl.Series([fronts.get(value, t("front_unknown")) for value in drawn["pareto"]]))
+        drawn = drawn.with_columns(
+            front=pl.Series([fronts.get(value, t("front_unknown")) for value in drawn["pareto"]]),
+            label=pl.Series([name if held is None else f"{name}, {size(round(held * 1e6))}"
+                             for name, held in drawn.select("system", "megabytes").iter_rows()]),
+        )  # fmt: skip
         st.altair_chart(tradeoff_chart(drawn, words, title=t("tradeoff_chart")), width="stretch", alt=said)
     table(found, "tradeoff", title=t("tradeoff_chart"))
     path = folder / "metrics/selection.json"
@@ -264,13 +269,7 @@ chosen = choose(comparing, name_of)
 if len(chosen) < 2:
     st.info(t("choose_two"))
     st.stop()
-asked = st.query_params.get("view", "")
-if st.session_state.get("view") not in VIEWS:
-    st.session_state["view"] = asked if asked in VIEWS else VIEWS[0]
-view = st.segmented_control(t("view"), VIEWS, format_func=lambda name: t(f"view_{name}"), key="view", required=True,
-                            label_visibility="collapsed")  # fmt: skip
-if asked != view:
-    st.query_params["view"] = str(view)
+view = choose_view(VIEWS, lambda name: t(f"view_{name}"), t("view"))
 with st.spinner(t("computing")):
     several = comparing.compared(chosen)
 for name, comparison in several.comparisons.items():

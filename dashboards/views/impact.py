@@ -15,15 +15,19 @@ from components.impact import (
 )
 from components.impact_charts import assumed_chart, composition_chart, demand_chart, hours_chart, ranking_chart
 from components.language import texts
+from components.numbers import number, percent
 from components.run import shown_run
 from components.safe import literal
 from components.tables import table
+from components.views import choose_view
 from roleshift.impact.catalogue_views import changes, emerging_hours, shrinking_role, totals_table
+from roleshift.impact.assumptions import Assumptions
 from roleshift.impact.report import Words, report_html, source_lines
 from roleshift.impact.roles import Analysis
 from roleshift.impact.views import (
     SHARES,
     assumed_shares,
+    closest_role,
     closest_to_flipping,
     composition,
     demand_map,
@@ -37,6 +41,39 @@ MEASURES = ("time_freed", *SHARES)
 NAMES = {name: t(name) for name in MEASURES}
 PAIRINGS = ("same evidence", "paired", "partly paired", "unpaired")
 MOST = 20  # roles drawn; the table has all
+VIEWS = ("job", "jobs", "other", "totals", "sources")
+LEADING = 3  # tasks told in words
+
+
+def show_closest(analysis: Analysis, role: str) -> None:
+    """What would change first, in words; of all jobs where nothing of this one can."""
+    language = reading_language()
+    nearest = closest_to_flipping(analysis, language, role=role)
+    if nearest.is_empty():
+        st.info(t("none_close"), icon=":material/info:")
+        nearest = closest_to_flipping(analysis, language)
+        if nearest.is_empty():
+            return
+    for column, row in zip(st.columns(LEADING), nearest.head(LEADING).to_dicts(), strict=False):
+        card = column.container(border=True, height="stretch")
+        card.markdown(f"**{literal(row['task'])}**")
+        card.caption(literal(row["role"]))
+        card.markdown(t("flip", decision=row["decision"], flip_to=row["flip_to"], observed=number(row["observed"]),
+                        needed=number(row["needed"])))  # fmt: skip
+        if row["missing"] > 0:
+            card.markdown(t("flip_missing", missing=number(row["missing"])))
+        elif row["items_to_certify"] is not None:
+            card.markdown(t("flip_items", items=number(row["items_to_certify"], 0)))
+        card.caption(literal(row["why"]) + (f" · {t('transferred')}" if row["transferred"] else ""))
+    with st.expander(t("closest_all"), icon=":material/table_rows:"):
+        st.caption(t("closest_explained"))
+        table(nearest, "closest", title=t("closest"), parquet=True)
+
+
+def say_shares(analysis: Analysis, role: str) -> None:
+    """The role's certified shares in one sentence."""
+    shares = {row["share"]: row["certified"] / 100 for row in composition(analysis, role).to_dicts()}
+    st.markdown(t("in_words", **{name: percent(share) for name, share in shares.items()}))
 
 
 def show_role(analysis: Analysis, role: str) -> None:
@@ -44,21 +81,24 @@ def show_role(analysis: Analysis, role: str) -> None:
     language, axis = reading_language(), t("axis")
     shares = composition(analysis, role)
     names = {share: NAMES[share] for share in SHARES}
-    st.altair_chart(composition_chart(shares, names, title=t("composition"), axis=axis), width="stretch")
+    said = "; ".join(f"{names[r['share']]}: {number(r['certified'])}" for r in shares.to_dicts())
+    st.altair_chart(composition_chart(shares, names, title=t("composition"), axis=axis), width="stretch", alt=said)
     st.caption(t("composition_explained"))
     table(shares.with_columns(pl.col("share").replace(names)), "composition", parquet=True)
     supposed = assumed_shares(analysis, role)
     if not supposed.is_empty():
         st.warning(t("assumed_explained"), icon=":material/science:")
-        st.altair_chart(assumed_chart(supposed, NAMES, title=t("assumed"), axis=axis), width="stretch")
+        said = "; ".join(f"{NAMES[r['share']]}: {number(r['value'])}" for r in supposed.to_dicts())
+        chart = assumed_chart(supposed, NAMES, title=t("assumed"), axis=axis)
+        st.altair_chart(chart, width="stretch", alt=f"{t('assumed')}: {said}")
         table(supposed.with_columns(pl.col("share").replace(NAMES)), "assumed")
     st.subheader(t("tasks"))
     st.caption(t("tasks_explained"))
     table(tasks_of_role(analysis, role, language), "tasks", parquet=True)
     st.subheader(t("scenario"))
     found = shrinking_role(analysis, role)
-    st.write(t("scenario_text", **{name: f"{round(value, 2) + 0.0:+.2f}" for name, value in found.items()}))
-    st.caption(t("scenario_explained", not_assessed=f"{found['not_assessed']:.0f}"))
+    st.write(t("scenario_text", **{name: number(value, 2, signed=True) for name, value in found.items()}))
+    st.caption(t("scenario_explained", not_assessed=number(found["not_assessed"], 0)))
 
 
 def show_ranking(analysis: Analysis) -> None:
@@ -68,16 +108,17 @@ def show_ranking(analysis: Analysis) -> None:
     ranked = ranked_roles(analysis, measure, language)
     names = {name: t(f"{name}_name") for name in ("role", "certified", "expected", "low", "high")}
     title = t("ranking_chart", measure=NAMES[measure], count=min(MOST, ranked.height))
-    st.altair_chart(ranking_chart(ranked.head(MOST), title=title, axis=t("axis"), names=names), width="stretch")
+    chart = ranking_chart(ranked.head(MOST), title=title, axis=t("axis"), names=names)
+    said = "; ".join(f"{row['role']}: {number(row['expected'])}" for row in ranked.head(MOST).to_dicts())
+    st.altair_chart(chart, width="stretch", alt=said)
     st.caption(t("ranking_explained"))
     table(ranked.drop("role_id"), "roles", parquet=True)
     st.subheader(t("map"))
     st.caption(t("map_explained"))
     cells = demand_map(analysis, language)
     words = {name: t(f"{name}_name") for name in ("lower", "needed", "role", "capability")} | {"title": t("map_chart")}
-    with st.expander(t("map_show")):
-        st.altair_chart(demand_chart(cells, words), width="stretch")
-        table(cells, "map", parquet=True)
+    st.altair_chart(demand_chart(cells, words), width="stretch", alt=t("map_alt"))
+    table(cells, "map", title=t("map"), parquet=True)
 
 
 def show_catalogue(analysis: Analysis) -> None:
@@ -94,68 +135,72 @@ def show_catalogue(analysis: Analysis) -> None:
         table(shown, "totals", parquet=True)
     st.subheader(t("emerging"))
     appearing = emerging_hours(analysis, language)
-    st.caption(t("emerging_explained", unknown=appearing.unknown, roles=appearing.roles))
+    st.caption(t("emerging_explained", unknown=number(appearing.unknown, 0), roles=number(appearing.roles, 0)))
     sized = appearing.table.drop_nulls("hours")
-    st.altair_chart(hours_chart(sized, title=t("emerging_chart"), axis=t("hours")), width="stretch")
+    said = "; ".join(f"{row['emerging_role']}: {number(row['hours'], 0)}" for row in sized.to_dicts())
+    chart = hours_chart(sized, title=t("emerging_chart"), axis=t("hours"))
+    st.altair_chart(chart, width="stretch", alt=said)
     table(appearing.table, "emerging", parquet=True)
 
 
-st.title(t("title"))
-st.write(t("intro"))
-project, folder = shown_run()
-setting = setting_of(project)
-left, right = st.columns([1, 2])
-with left:
-    assessed = choose_version(project, folder, t)
-with right:
-    role = choose_role(setting, t("role"), "role")
-given = choose_assumptions(project, setting.assumptions, reading_language())
-analysis = analysis_of(setting, assessed, given)
-
-st.subheader(t("closest"))
-nearest = closest_to_flipping(analysis, reading_language(), role=role)
-if nearest.is_empty():
-    st.info(t("none_close"))
-    nearest = closest_to_flipping(analysis, reading_language())
-st.caption(t("closest_explained"))
-table(nearest, "closest", parquet=True)
-
-st.subheader(t("this_role"))
-show_role(analysis, role)
-st.download_button(
-    t("report"),
-    report_html(analysis, setting, [role], assessed.name, reading_language()),
-    f"{role}.html",
-    "text/html",
-    icon=":material/description:",
-)
-
-st.subheader(t("ranking"))
-show_ranking(analysis)
-
-st.subheader(t("difference"))
-other = choose_other(project, folder, t)
-if other is None:
-    st.caption(t("difference_explained"))
-else:
+def show_difference(analysis_name: str, given: Assumptions) -> None:
+    """What changes against another version or system."""
+    other = choose_other(project, folder, t)
+    if other is None:
+        st.caption(t("difference_explained"))
+        return
     name, against = other
     found = changes(difference_of(setting, against, assessed, given), setting.work.roles, reading_language())
-    st.caption(t("difference_of", first=literal(assessed.name), second=literal(name)))
+    st.caption(t("difference_of", first=literal(analysis_name), second=literal(name)))
     if found.tasks.is_empty():
         st.write(t("no_decision_changes"))
     else:
-        table(found.tasks, "changed-tasks", parquet=True)
+        table(found.tasks, "changed-tasks", title=t("difference"), parquet=True)
     if found.roles.is_empty():
         st.write(t("no_share_changes"))
     else:
-        table(found.roles.with_columns(pl.col("measure").replace(NAMES)), "changed-roles", parquet=True)
+        shown = found.roles.with_columns(pl.col("measure").replace(NAMES))
+        table(shown, "changed-roles", title=t("difference"), parquet=True)
     pairings = {kind: t(f"pairing_{kind}") for kind in PAIRINGS}
-    table(found.paired.with_columns(pl.col("pairing").replace(pairings)), "pairing")
+    table(found.paired.with_columns(pl.col("pairing").replace(pairings)), "pairing", title=t("difference"))
 
-show_catalogue(analysis)
 
-st.subheader(t("evidence"))
-st.caption(t("evidence_explained", version=literal(assessed.name), name=literal(given.name), hash=given.hash))
-table(evidence_table(analysis, reading_language()), "evidence", parquet=True)
-for line in source_lines(analysis, setting, Words(reading_language())):
-    st.caption(literal(line))
+def show_sources(analysis: Analysis, analysis_name: str, given: Assumptions) -> None:
+    """What was measured, under which assumptions, and where roles and figures come from."""
+    said = t("evidence_explained", version=literal(analysis_name), name=literal(given.name), hash=given.hash)
+    st.caption(said)
+    table(evidence_table(analysis, reading_language()), "evidence", title=t("evidence"), parquet=True)
+    for line in source_lines(analysis, setting, Words(reading_language())):
+        st.caption(literal(line))
+
+
+st.title(t("title"))
+project, folder = shown_run()
+st.write(t("intro"))
+setting = setting_of(project)
+left, right = st.columns([1, 2])
+with left:
+    version, assessed = choose_version(project, folder, t)
+with right:
+    role = choose_role(setting, t("role"), "role", closest_role(analysis_of(setting, assessed, setting.assumptions)))
+given = choose_assumptions(project, setting.assumptions, reading_language())
+analysis = analysis_of(setting, assessed, given)
+view = choose_view(VIEWS, lambda name: t(f"view_{name}"), t("view"))
+if view == "job":
+    say_shares(analysis, role)
+    st.subheader(t("closest"), help=t("means"))
+    show_closest(analysis, role)
+    st.subheader(t("this_role"))
+    show_role(analysis, role)
+    st.download_button(
+        t("report"), lambda: report_html(analysis, setting, [role], version, reading_language()), f"{role}.html",
+        "text/html", icon=":material/description:", on_click="ignore",
+    )  # fmt: skip
+elif view == "jobs":
+    show_ranking(analysis)
+elif view == "other":
+    show_difference(version, given)
+elif view == "totals":
+    show_catalogue(analysis)
+else:
+    show_sources(analysis, version, given)

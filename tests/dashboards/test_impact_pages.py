@@ -133,14 +133,14 @@ def test_what_if_levels_are_labelled_assumed_and_leave_the_measured_figures_alon
 
 
 def test_the_same_system_changes_nothing_and_another_one_is_named(clone: Path) -> None:
-    app = opened("impact")
-    box(app, "other").set_value("onnx-int8")
+    app = opened("impact", view="other")
+    box(app, "other").set_value("tuned, onnx-int8 (ships)")
     healthy(app.run())
     shown = [element.value for element in app.markdown]
     assert "No certified decision changes." in shown
     assert "No job's shares change." in shown
     assert set(headed(app, "pairing")["pairing"]) == {"the same evidence"}
-    box(app, "other").set_value("torch-bf16")
+    box(app, "other").set_value("base")
     healthy(app.run())
     assert set(headed(app, "pairing")["pairing"]) == {"the same items"}
 
@@ -159,7 +159,7 @@ def test_the_scenario_follows_the_elasticity(clone: Path) -> None:
 def test_careers_sets_two_jobs_side_by_side_and_says_what_is_unknown(clone: Path) -> None:
     app = opened("careers", role="translator")
     first = headed(app, "similarity")["role"].tolist()
-    next(element for element in app.radio if "Work" in element.label).set_value("high")
+    next(element for element in app.button_group if element.key == "comfort").set_value("high")
     healthy(app.run())
     assert headed(app, "similarity")["role"].tolist() != first
     beside = headed(app, "measure", "expected")
