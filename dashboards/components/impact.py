@@ -117,7 +117,11 @@ def choose_role(setting: Setting, label: str, key: str, first: str | None) -> st
     """
     t = texts("search")
     titles = _titles(setting, str(setting.work.roles["role_id"].to_list()))
-    every = sorted(titles.shown, key=titles.shown.__getitem__)
+    shown = dict(titles.shown)
+    if reading_language() == "zh":
+        named = setting.work.roles.select("role_id", "title_zh", "title_en").drop_nulls("title_zh")
+        shown |= {role_id: f"{chinese}（{english}）" for role_id, chinese, english in named.iter_rows()}
+    every = sorted(shown, key=shown.__getitem__)
     left, right = st.columns(2)
     wanted = left.text_input(t("search"), key=f"{key}-search", placeholder=t("example")).strip()
     found = titles.found(wanted) if wanted else every
@@ -127,7 +131,7 @@ def choose_role(setting: Setting, label: str, key: str, first: str | None) -> st
     asked = st.query_params.get(key, first or "")
     before = st.session_state.get(key, asked)
     st.session_state[key] = before if before in found else found[0]
-    role = right.selectbox(label, found, format_func=titles.shown.__getitem__, key=key)
+    role = right.selectbox(label, found, format_func=shown.__getitem__, key=key)
     if st.query_params.get(key) != role:
         st.query_params[key] = role
     return role

@@ -3,15 +3,20 @@
 import threading
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import streamlit as st
 
 from components.identity import may
 from components.language import texts
+from components.names import capability_name, version_name
+from components.numbers import number
 from components.run import params_of, shown_run
-from components.safe import literal
+from components.safe import literal, model_text
 from components.versions import versions_of
+from roleshift.contracts import EXAMPLES, read_table
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.events import CAPTURED, About, Answered, Texts
 from roleshift.feedback.store import FeedbackStore, new_event
@@ -37,9 +42,23 @@ def opened(root: str, uri: str, content_id: str, _params: Params, _version: Vers
     return open_version(tracking, _version, project, _params), threading.Lock()
 
 
-def answer(backend: Backend, lock: threading.Lock, messages: list[dict[str, str]], config: GenerationConfig) -> str:
-    """Write the answer as it comes, then its tokens and speed."""
-    place, figures = st.empty(), st.empty()
+@dataclass(frozen=True)
+class Said:
+    """One version's answer, with what it cost: tokens, seconds until the first one, tokens a second, and how it ended."""
+
+    version: int
+    text: str
+    prompt_tokens: int
+    output_tokens: int
+    first_seconds: float
+    speed: float
+    ended: str
+
+
+def answer(version: Version, backend: Backend, lock: threading.Lock, messages: list[dict[str, str]],
+           config: GenerationConfig) -> Said:  # fmt: skip
+    """Write the answer as it comes."""
+    place = st.empty()
     text = ""
     with lock:
         writing = backend.writing(Request("playground", render_prompt(backend.tokenizer, messages)), config)
@@ -51,17 +70,39 @@ def answer(backend: Backend, lock: threading.Lock, messages: list[dict[str, str]
             place.code(text or " ", language=None, wrap_lines=True)
         seconds = time.perf_counter() - start
     done = writing.answer()
-    figures.caption(
-        t(
-            "figures",
-            prompt=done.prompt_tokens,
-            output=done.output_tokens,
-            first=f"{done.prompt_seconds:.2f}",
-            speed=f"{done.output_tokens / max(seconds, 1e-9):.0f}",
-            reason=t(f"ended_{done.finish_reason}"),
-        )
+    place.empty()
+    speed = done.output_tokens / max(seconds, 1e-9)
+    return Said(
+        version.number, text, done.prompt_tokens, done.output_tokens, done.prompt_seconds, speed, done.finish_reason
     )
-    return text
+
+
+def show_answer(project: Project, said: Said, task: TaskDefinition | None, asked: str) -> None:
+    """An answer with its figures, and the button that sends it to review."""
+    model_text(said.text or " ")
+    st.caption(
+        t("figures", prompt=number(said.prompt_tokens, 0), output=number(said.output_tokens, 0),
+          first=number(said.first_seconds, 2), speed=number(said.speed, 0), reason=t(f"ended_{said.ended}"))
+    )  # fmt: skip
+    if may("reviewer"):
+        st.button(
+            t("send"), key=f"send-{said.version}", on_click=send_to_review, icon=":material/rate_review:",
+            args=(project, by_number[said.version], task, asked, said.text),
+        )  # fmt: skip
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def examples_of(path: str, changed: int, task: str) -> list[str]:
+    """Inputs of the review split for a task: what one may look at without touching the test."""
+    examples = read_table(Path(path), EXAMPLES)
+    return examples.filter(pl.col("task_definition") == task)["input"].head(50).to_list()
+
+
+def fill_in(inputs: list[str]) -> None:
+    """Put the next example into the text field."""
+    state = st.session_state
+    state["example"] = (state.get("example", -1) + 1) % len(inputs)
+    state["playground-text"] = inputs[state["example"]]
 
 
 def send_to_review(project: Project, version: Version, task: TaskDefinition | None, asked: str, said: str) -> None:
@@ -91,47 +132,54 @@ def send_to_review(project: Project, version: Version, task: TaskDefinition | No
 
 
 st.title(t("title"))
-st.caption(t("explained"))
 project, _ = shown_run()
+st.write(t("explained"))
 versions = versions_of(project)
 if not versions:
     st.info(t("no_model"), icon=":material/info:")
     st.stop()
 params = params_of(project)
 tasks = params.task_definitions()
+corpora = {corpus.task for corpus in params.corpora.values()}
+ordered = [*(name for name in tasks if name in corpora), None, *(name for name in tasks if name not in corpora)]
 by_number = {version.number: version for version in versions}
-chosen = st.multiselect(
-    t("versions"),
-    list(by_number),
-    default=[versions[0].number],
-    max_selections=2,
-    format_func=lambda n: f"{n} ({by_number[n].kind}, {by_number[n].variant})",
-    key="playground-versions",
-)
-name = st.selectbox(t("task"), [None, *tasks], format_func=lambda task: task or t("no_task"), key="playground-task")
+left, right = st.columns(2)
+chosen = left.multiselect(
+    t("versions"), list(by_number), default=[versions[0].number], max_selections=2,
+    format_func=lambda n: version_name(by_number[n]), key="playground-versions",
+)  # fmt: skip
+name = right.selectbox(
+    t("task"), ordered, key="playground-task", help=t("task_help"),
+    format_func=lambda task: f"{capability_name(tasks[task].capability)} ({task})" if task else t("no_task"),
+)  # fmt: skip
 task = tasks[name] if name else None
 slices: dict[str, str] = {}
 if task is not None:
     for part in task.slice_names:
         slices[part] = st.text_input(part, key=f"playground-slice-{part}")
-    st.caption(literal(instruction(task, slices)))
+    st.caption(f"{t('asked_as')} {literal(instruction(task, slices))}")
+    table = project.root / "data/examples/review.parquet"
+    inputs = examples_of(str(table), table.stat().st_mtime_ns, task.id) if table.is_file() else []
+    if inputs:
+        st.button(t("example"), on_click=fill_in, args=(inputs,), icon=":material/casino:", type="tertiary")
 with st.form("ask"):
-    asked = st.text_area(t("text"), key="playground-text", height=160)
-    with st.expander(t("settings")):
+    asked = st.text_area(t("text"), key="playground-text", height=160, placeholder=t("text_example"))
+    with st.expander(t("settings"), icon=":material/tune:"):
         left, right = st.columns(2)
-        temperature = left.slider(t("temperature"), 0.0, 2.0, 0.0, 0.1)
-        top_k = left.number_input(t("top_k"), 0, 1000, 0)
-        top_p = left.slider(t("top_p"), 0.05, 1.0, 1.0, 0.05)
-        penalty = right.slider(t("penalty"), 1.0, 2.0, 1.0, 0.05)
+        temperature = left.slider(t("temperature"), 0.0, 2.0, 0.0, 0.1, help=t("temperature_help"))
+        top_k = left.number_input(t("top_k"), 0, 1000, 0, help=t("top_k_help"))
+        top_p = left.slider(t("top_p"), 0.05, 1.0, 1.0, 0.05, help=t("top_p_help"))
+        penalty = right.slider(t("penalty"), 1.0, 2.0, 1.0, 0.05, help=t("penalty_help"))
         longest = right.number_input(
-            t("max_tokens"), 1, params.serving.max_new_tokens, params.generation.max_new_tokens
+            t("max_tokens"), 1, params.serving.max_new_tokens, params.generation.max_new_tokens, help=t("token_help")
         )
-        seed = right.number_input(t("seed"), 0, 2**31 - 1, 0)
-    go = st.form_submit_button(t("go"), icon=":material/play_arrow:")
+        seed = right.number_input(t("seed"), 0, 2**31 - 1, 0, help=t("seed_help"))
+    go = st.form_submit_button(t("go"), icon=":material/play_arrow:", type="primary")
 if "sent" in st.session_state:
-    st.success(t("sent", number=st.session_state.pop("sent")))
+    st.success(t("sent", number=st.session_state.pop("sent")), icon=":material/check:")
+given = (asked, name, tuple(chosen))
 if go and not (asked.strip() and chosen):
-    st.warning(t("nothing_asked"))
+    st.warning(t("nothing_asked"), icon=":material/edit:")
 elif go:
     config = GenerationConfig(
         max_new_tokens=int(longest),
@@ -142,14 +190,18 @@ elif go:
         seed=int(seed),
     )
     messages = chat_messages(task, asked, slices) if task else [{"role": "user", "content": asked}]
-    for column, number in zip(st.columns(len(chosen)), chosen, strict=True):
-        version = by_number[number]
+    said = []
+    for column, number_of in zip(st.columns(len(chosen)), chosen, strict=True):
+        version = by_number[number_of]
         with column:
-            st.subheader(t("version", number=number))
+            st.subheader(t("version", number=number_of))
             with st.spinner(t("loading")):
                 backend, lock = opened(str(project.root), project.tracking_uri, version.content_id, params, version)
-            said = answer(backend, lock, messages, config)
-            if may("reviewer"):
-                st.button(
-                    t("send"), key=f"send-{number}", on_click=send_to_review, args=(project, version, task, asked, said)
-                )
+            said.append(answer(version, backend, lock, messages, config))
+            show_answer(project, said[-1], task, asked)
+    st.session_state["said"] = (given, said)
+elif st.session_state.get("said", (None,))[0] == given:  # still there after a click on something else
+    for column, each in zip(st.columns(len(chosen)), st.session_state["said"][1], strict=True):
+        with column:
+            st.subheader(t("version", number=each.version))
+            show_answer(project, each, task, asked)

@@ -1,5 +1,6 @@
-"""The registered versions: their aliases, and the manifest that says what each was made of."""
+"""The registered versions: gate and promotion, model card, lineage, and every change of the champion."""
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -7,76 +8,75 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from components.gate import badge, gate_of, show_gate
 from components.identity import may, person
 from components.language import texts
+from components.names import kind_name, version_name
 from components.run import params_of, shown_run
+from components.safe import literal
 from components.tables import table
 from components.versions import versions_of
+from components.views import choose_view
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.store import stored_events
-from roleshift.params import Params, load_params
+from roleshift.params import Params
 from roleshift.project import Project
-from roleshift.registry.choices import existing_store, history_frame, rules_frame, versions_frame
-from roleshift.registry.gate import Verdict, run_gate, stored_verdict
+from roleshift.registry.card import stored_card
+from roleshift.registry.choices import existing_store, history_frame, versions_frame
+from roleshift.registry.gate import run_gate
 from roleshift.registry.promotion import Standing, may_promote, promote, rollback, standing
 from roleshift.registry.tracking import Tracking, tracking_of
 from roleshift.registry.versions import Version, download_manifest, resolve
 
 t = texts("registry")
-STATES = ("pass", "fail", "not applicable", "waived")
+VIEWS = ("decide", "card", "lineage", "history")
+LINK = re.compile(r"\]\(|<|!\[")
+
+
+def _resolved(root: str, content_id: str) -> tuple[Tracking, Version]:
+    project = Project.discover(Path(root))
+    params = params_of(project)
+    tracking = existing_store(project, params)
+    if tracking is None:
+        raise RoleShiftError(f"{project.root}: no tracking store; run `make repro`")
+    return tracking, resolve(tracking, params.registry.model_name, content_id)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def manifest_of(root: str, uri: str, content_id: str) -> dict[str, Any]:
     """A version's manifest; content never changes under its id."""
-    project = Project.discover(Path(root))
-    params = load_params(project.root / "params.yaml")
-    tracking = existing_store(project, params)
-    if tracking is None:
-        raise RoleShiftError(f"{project.root}: no tracking store; run `make repro`")
     with tempfile.TemporaryDirectory() as folder:
-        version = resolve(tracking, params.registry.model_name, content_id)
-        return download_manifest(tracking, version, Path(folder))
+        return download_manifest(*_resolved(root, content_id), Path(folder))
 
 
-@st.cache_data(ttl=5, max_entries=32, show_spinner=False)
-def judged(root: str, uri: str, version: Version) -> tuple[Standing, Verdict | None]:
-    """Where the champion stands, and the gate's stored result for a version; read again every few seconds."""
+@st.cache_data(ttl=60, max_entries=32, show_spinner=False)
+def card_of(root: str, uri: str, content_id: str) -> str:
+    """A version's model card; raises where there is none."""
+    return stored_card(*_resolved(root, content_id))
+
+
+@st.cache_data(ttl=5, max_entries=8, show_spinner=False)
+def standing_of(root: str, uri: str, name: str) -> Standing:
+    """Where the champion stands; read again every few seconds."""
     project = Project.discover(Path(root))
-    tracking = tracking_of(project, params_of(project))
-    return standing(tracking, version.name), stored_verdict(tracking, version)
+    return standing(tracking_of(project, params_of(project)), name)
 
 
-def show_gate_and_champion(project: Project, version: Version) -> None:
-    """What the gate says of the version, every change of the champion, and for approvers the buttons to change it."""
+def show_decision(project: Project, version: Version, now: Standing) -> None:
+    """What the gate says of the version, and for approvers the form that changes the champion."""
     params = params_of(project)
-    tracking = existing_store(project, params)
-    if tracking is None:
-        return
-    now, verdict = judged(str(project.root), project.tracking_uri, version)
-    if now.drift is not None:
-        st.error(t("drift", alias=now.alias or "–", log=now.audited or "–"), icon=":material/warning:")
+    verdict = gate_of(str(project.root), project.tracking_uri, version)
     st.subheader(t("gate"))
     st.caption(t("gate_explained"))
-    if verdict is None:
-        st.info(t("no_gate", number=version.number))
-    else:
-        st.write(t("gate_of", summary=t(f"gate_{verdict.summary}"), against=verdict.against or "–"))
-        states = {state: t(f"state_{state.replace(' ', '_')}") for state in STATES}
-        rules = {rule.name: t(f"rule_{rule.name.replace(' ', '_')}") for rule in verdict.rules}
-        named = rules_frame(verdict).with_columns(pl.col("rule").replace(rules), pl.col("state").replace(states))
-        table(named, "gate")
-    if may("approver") and may_promote(params.registry.approvers, person()[0]):
+    if verdict is not None:
+        st.markdown(badge(verdict.summary, t(f"gate_{verdict.summary}")))
+    show_gate(version, verdict)
+    st.subheader(t("change"))
+    tracking = existing_store(project, params)
+    if tracking is not None and may("approver") and may_promote(params.registry.approvers, person()[0]):
         change_champion(project, tracking, params, version, now)
     else:
-        st.caption(t("only_approvers"))
-    st.subheader(t("history"))
-    st.caption(t("history_explained"))
-    if now.entries:
-        kinds = {entry.kind: t(f"kind_{entry.kind}") for entry in now.entries}
-        table(history_frame(now.entries).with_columns(pl.col("kind").replace(kinds)), "history")
-    else:
-        st.info(t("no_history"))
+        st.info(t("only_approvers"), icon=":material/lock:")
 
 
 def change_champion(project: Project, tracking: Tracking, params: Params, version: Version, now: Standing) -> None:
@@ -84,12 +84,14 @@ def change_champion(project: Project, tracking: Tracking, params: Params, versio
     seen = st.session_state.get("seen-champion", now.alias)
     st.session_state["seen-champion"] = now.alias
     with st.form("champion", clear_on_submit=True):
-        st.write(t("champion_is", number=now.alias or "–"))
+        st.markdown(t("no_champion") if now.alias is None else t("champion_is", number=now.alias))
         reason = st.text_input(t("reason"))
         sure = st.checkbox(t("sure"))
-        left, right = st.columns(2)
-        promoted = left.form_submit_button(t("promote", number=version.number), icon=":material/arrow_upward:")
-        back = right.form_submit_button(t("roll_back"), icon=":material/undo:")
+        with st.container(horizontal=True):
+            promoted = st.form_submit_button(
+                t("promote", number=version.number), icon=":material/arrow_upward:", type="primary"
+            )
+            back = st.form_submit_button(t("roll_back"), icon=":material/undo:", disabled=now.alias is None)
     if not (promoted or back):
         return
     if not sure or not reason.strip():
@@ -98,41 +100,99 @@ def change_champion(project: Project, tracking: Tracking, params: Params, versio
     who = person()[0]
     if promoted:
         verdict = run_gate(tracking, params, version, votes=stored_events(project, "vote"))
-        judged.clear()  # its result is to be seen, also where it refuses
+        gate_of.clear()  # its result is to be seen, also where it refuses
         promote(tracking, version, verdict, expected=seen, who=who, reason=reason)
     else:
         rollback(tracking, version.name, expected=seen, who=who, reason=reason)
+    st.session_state["changed"] = t("promoted" if promoted else "rolled_back", who=who)
     st.cache_data.clear()
+    st.cache_resource.clear()
     st.rerun()
+
+
+def show_card(project: Project, version: Version) -> None:
+    """The model card; no link or tag in it is live, since labels of a user's data may stand in it."""
+    try:
+        text = card_of(str(project.root), project.tracking_uri, version.content_id)
+    except RoleShiftError as error:
+        st.info(literal(str(error)), icon=":material/info:")
+        return
+    st.download_button(t("card_download"), text, f"version-{version.number}.md", "text/markdown",
+                       icon=":material/download:", type="tertiary", on_click="ignore")  # fmt: skip
+    front, _, body = text.removeprefix("---\n").partition("\n---\n")
+    st.markdown(LINK.sub(lambda found: f"\\{found[0]}", re.sub(r"(?m)^(#+) ", r"##\1 ", body)))
+    with st.expander(t("card_facts"), icon=":material/data_object:"):
+        st.code(front, language="yaml", wrap_lines=True)
+
+
+def show_lineage(version: Version, manifest: dict[str, Any]) -> None:
+    """From what the version was made: the main facts, then everything that its manifest says."""
+    st.caption(t("lineage_explained"))
+    git, base, environment = manifest["git"], manifest["base"], manifest["environment"]
+    commit = git.get("commit", "–") + (f" ({t('dirty')})" if git.get("dirty") else "")
+    files = manifest["files"]
+    facts = {
+        "commit": commit,
+        "made_by": manifest["user"],
+        "base": f"{base.get('origin', base['source'])} ({base['licence']})",
+        "lock": manifest["dvc"].get("lock", "–"),
+        "python": f"{environment['python']}, {environment['platform']}",
+        "evidence_run": version.evidence_run or "–",
+        "files": t("files_counted", count=len(files), size=f"{sum(f['bytes'] for f in files.values()) / 1e6:.0f}"),
+    }
+    table(pl.DataFrame({"fact": [t(f"fact_{name}") for name in facts], "found": [str(v) for v in facts.values()]}),
+          "lineage", title=t("view_lineage"))  # fmt: skip
+    for part in sorted(manifest):
+        if part not in ("environment", "files") and isinstance(manifest[part], dict):
+            with st.expander(t(f"part_{part}") if t.knows(f"part_{part}") else part):
+                st.json(manifest[part])
+    with st.expander(t("files")):
+        table(pl.DataFrame([{"file": name, **found} for name, found in sorted(files.items())]), "files",
+              title=t("files"))  # fmt: skip
+
+
+def show_history(now: Standing) -> None:
+    """The audit log."""
+    st.caption(t("history_explained"))
+    if not now.entries:
+        st.info(t("no_history"), icon=":material/history:")
+        return
+    kinds = {entry.kind: t(f"kind_{entry.kind}") for entry in now.entries}
+    entries = history_frame(now.entries).with_columns(pl.col("kind").replace(kinds))
+    table(entries.rename({"kind": "change"}), "history", title=t("view_history"))
 
 
 st.title(t("title"))
 project, _ = shown_run()
+st.write(t("explained"))
 versions = versions_of(project)
 if not versions:
-    st.info(t("empty", name=params_of(project).registry.model_name))
+    st.info(t("empty", name=literal(params_of(project).registry.model_name)), icon=":material/inventory_2:")
     st.stop()
-st.caption(t("explained"))
-table(versions_frame(versions), "versions")
-
+if "changed" in st.session_state:
+    st.success(st.session_state.pop("changed"), icon=":material/check:")
 by_number = {version.number: version for version in versions}
 asked = st.query_params.get("version", "")
-if "version" not in st.session_state:
+if st.session_state.get("version") not in by_number:
     st.session_state["version"] = int(asked) if asked.isdigit() and int(asked) in by_number else versions[0].number
-number = st.selectbox(t("version"), list(by_number), key="version")
-if st.query_params.get("version") != str(number):
+number = st.selectbox(
+    t("version"), list(by_number), format_func=lambda n: version_name(by_number[n]), key="version"
+)
+if asked != str(number):
     st.query_params["version"] = str(number)
-
-show_gate_and_champion(project, by_number[number])
-
-st.subheader(t("lineage"))
-st.caption(t("lineage_explained"))
-manifest = manifest_of(str(project.root), project.tracking_uri, by_number[number].content_id)
-for part in sorted(manifest):
-    if part in ("environment", "files") or not isinstance(manifest[part], dict):
-        continue
-    with st.expander(part, expanded=part == "git"):
-        st.json(manifest[part])
-with st.expander(t("files")):
-    files = [{"file": name, **facts} for name, facts in sorted(manifest["files"].items())]
-    st.dataframe(pl.DataFrame(files), hide_index=True, width="stretch")
+with st.expander(t("all_versions", count=len(versions)), icon=":material/table_rows:"):
+    kinds = {version.kind: kind_name(version.kind) for version in versions}
+    table(versions_frame(versions).with_columns(pl.col("kind").replace(kinds)), "versions", title=t("title"))
+now = standing_of(str(project.root), project.tracking_uri, versions[0].name)
+if now.drift is not None:
+    st.error(t("drift", alias=now.alias or "–", log=now.audited or "–"), icon=":material/warning:")
+view = choose_view(VIEWS, lambda name: t(f"view_{name}"), t("view"))
+if view == "decide":
+    show_decision(project, by_number[number], now)
+elif view == "card":
+    show_card(project, by_number[number])
+elif view == "lineage":
+    content = by_number[number].content_id
+    show_lineage(by_number[number], manifest_of(str(project.root), project.tracking_uri, content))
+else:
+    show_history(now)

@@ -6,7 +6,10 @@ from pathlib import Path
 import streamlit as st
 
 from components.identity import may, person
+from components.impact import reading_language
 from components.language import texts
+from components.names import capability_name, version_name
+from components.numbers import number
 from components.run import params_of, shown_run
 from components.safe import literal, model_text
 from components.versions import versions_of
@@ -25,6 +28,7 @@ from roleshift.feedback.review import (
 )
 from roleshift.feedback.store import FeedbackStore, stored_events
 from roleshift.feedback.summary import agreement, win_rate
+from roleshift.impact.report import Words
 from roleshift.params import Params
 from roleshift.project import Project
 from roleshift.prompts import instruction
@@ -48,9 +52,11 @@ def answers_of(root: str, uri: str, content_id: str, _params: Params, _version: 
     return reviewed_version(tracking, _version, _params.task_definitions(), project.work / "versions")
 
 
-def label(version: Version) -> str:
-    """A version's number, what it is, and its aliases."""
-    return " ".join([str(version.number), f"({version.kind}, {version.variant})", *(f"@{a}" for a in version.aliases)])
+def about(capability: str | None, domain: str | None, slices: list[str]) -> str:
+    """What kind of item it is, in words."""
+    kinds = Words(reading_language()).domains
+    parts = [capability_name(capability) if capability else None, kinds.get(domain or "", domain), *slices]
+    return " · ".join(literal(part) for part in parts if part)
 
 
 def vote_on(project: Project, pair: Pair, queue: str, vote: str) -> None:
@@ -71,21 +77,19 @@ def vote_on(project: Project, pair: Pair, queue: str, vote: str) -> None:
 def show(project: Project, tasks: dict[str, TaskDefinition], pair: Pair, queue: str) -> None:
     """The item, both answers, what to say of each, and the four votes."""
     key = pair.about.item_id
-    st.caption(
-        t("item", capability=pair.about.capability, domain=pair.about.domain,
-          slices=", ".join(pair.slice_names) or "–")
-    )  # fmt: skip
+    st.caption(about(pair.about.capability, pair.about.domain, pair.slice_names))
     if pair.about.task_definition in tasks:
-        st.write(literal(instruction(tasks[pair.about.task_definition], pair.slices)))
+        st.markdown(f"**{literal(instruction(tasks[pair.about.task_definition], pair.slices))}**")
     model_text(pair.input)
     for side, column, text in zip(SIDES, st.columns(2), (pair.left_text, pair.right_text), strict=True):
-        with column:
-            st.subheader(t(side))
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"**{t(side)}**")
             model_text(text)
             st.segmented_control(t("acceptable"), ["accept", "reject"], format_func=t, key=f"verdict-{side}-{key}")
             with st.expander(t("correct_it")):
                 st.text_area(t("correction"), value=text, key=f"correction-{side}-{key}")
     st.text_input(t("reason"), key=f"reason-{key}")
+    st.caption(t("keys"))
     for vote, column, shortcut in zip(VOTES, st.columns(len(VOTES)), "1234", strict=True):
         column.button(
             t(f"vote_{vote.replace(' ', '_')}"), key=f"vote-{vote}", shortcut=shortcut, width="stretch",
@@ -122,7 +126,7 @@ def show_captured(project: Project) -> None:
     if item.drawn_by != "random":
         st.caption(t("not_drawn_at_random"))
     st.write(t("waiting", count=len(items)))
-    st.caption(t("captured", task=item.event.about.task_definition or "–", version=item.event.answered.version or "–"))
+    st.caption(about(item.event.about.capability, item.event.about.domain, []) or t("no_task"))
     model_text(item.input)
     st.subheader(t("answer"))
     model_text(item.output)
@@ -137,10 +141,10 @@ def show_captured(project: Project) -> None:
 
 
 st.title(t("title"))
-st.caption(t("explained"))
 project, _ = shown_run()
+st.write(t("explained"))
 if not may("reviewer"):
-    st.info(t("only_reviewers"))
+    st.info(t("only_reviewers"), icon=":material/lock:")
     st.stop()
 source = st.segmented_control(
     t("what"), ("versions", "use"), default="versions", format_func=lambda name: t(f"what_{name}"), key="review-what"
@@ -154,11 +158,14 @@ if len(versions) < 2 or not table.is_file():
     st.info(t("nothing_to_review"), icon=":material/info:")
     st.stop()
 by_number = {version.number: version for version in versions}
-first, second, order, which = st.columns(4)
+first, second = st.columns(2)
+order, which, part = st.columns(3)
 default = next((i for i, v in enumerate(versions) if "champion" in v.aliases or "baseline" in v.aliases), 1)
-a = first.selectbox(t("version"), list(by_number), format_func=lambda n: label(by_number[n]), key="review-a")
+a = first.selectbox(
+    t("version"), list(by_number), format_func=lambda n: version_name(by_number[n]), key="review-a"
+)
 b = second.selectbox(
-    t("against"), list(by_number), index=default, format_func=lambda n: label(by_number[n]), key="review-b"
+    t("against"), list(by_number), index=default, format_func=lambda n: version_name(by_number[n]), key="review-b"
 )
 if a == b:
     st.info(t("choose_two"))
@@ -170,13 +177,13 @@ sides = [
 ]
 capabilities = sorted(set(sides[0].items["capability"]))
 capability = which.selectbox(
-    t("capability"), [None, *capabilities], format_func=lambda name: name or t("all"), key="review-capability"
+    t("capability"), [None, *capabilities], format_func=lambda name: capability_name(name) if name else t("all"), key="review-capability"
 )
 me = person()[0]
 waiting = pairs(sides[0], sides[1], examples, reviewer=me, queue=queue, capability=capability)
 offered = sorted({name for pair in waiting for name in pair.slice_names})
 if offered:
-    chosen = st.selectbox(t("slice"), [None, *offered], format_func=lambda name: name or t("all"), key="review-slice")
+    chosen = part.selectbox(t("slice"), [None, *offered], format_func=lambda name: name or t("all"), key="review-slice")
     if chosen is not None:
         waiting = [pair for pair in waiting if chosen in pair.slice_names]
 events = stored_events(project)
@@ -191,7 +198,7 @@ if queue == "disagreement":
 if left:
     show(project, params.task_definitions(), left[0], queue)
 else:
-    st.success(t("all_done"))
+    st.success(t("all_done"), icon=":material/check:")
 
 st.subheader(t("so_far"))
 found = win_rate(events, sides[0].answered, sides[1].answered, params.evaluation.confidence)
@@ -199,12 +206,13 @@ if found.rate is None:
     st.caption(t("no_votes", a=a, b=b))
 else:
     st.write(
-        t("rate", a=a, b=b, rate=f"{100 * found.rate:.1f}", low=f"{100 * found.lower:.1f}",
-          high=f"{100 * found.upper:.1f}", items=found.items, wins=found.wins, ties=found.ties, losses=found.losses,
+        t("rate", a=a, b=b, rate=number(100 * found.rate), low=number(100 * found.lower),
+          high=number(100 * found.upper), items=found.items, wins=found.wins, ties=found.ties, losses=found.losses,
           people=found.reviewers)
     )  # fmt: skip
 for kind in ("vote", "judgement"):
     alpha, shared = agreement(events, kind)
     if shared:
-        st.caption(t(f"agreement_{kind}", shared=shared, alpha="–" if alpha is None else f"{alpha:.2f}"))
+        st.caption(t(f"agreement_{kind}", shared=number(shared, 0), alpha=number(alpha, 2)))
+st.caption(t("feeds"))
 st.caption(t("reviewer", name=literal(me)))
