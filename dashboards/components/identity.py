@@ -1,8 +1,10 @@
 """Who is looking, and what they may do.
 
 With `[auth]` in Streamlit's secrets people sign in through OpenID Connect, and `[roles]` gives each
-e-mail address a role; without it the page serves this machine's user alone, on loopback.
+e-mail address a role (docs/dashboard.md); without it the page serves this machine's user alone, on loopback.
 """
+
+from typing import Any
 
 import streamlit as st
 
@@ -14,20 +16,28 @@ ROLES = ("viewer", "reviewer", "approver")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def _configured(section: str) -> dict[str, str]:
+def _configured(section: str) -> dict[str, Any]:
     try:
         return dict(st.secrets.get(section, {}))
     except FileNotFoundError:  # Streamlit's error where there is no secrets file
         return {}
 
 
+def _from_elsewhere() -> bool:
+    """Whether the visitor sits at another machine, or comes through a proxy, which hides where they sit."""
+    address = st.context.ip_address  # None for a visitor of the same machine
+    return "X-Forwarded-For" in st.context.headers or (address is not None and address not in LOOPBACK)
+
+
 def person() -> tuple[str, str]:
     """Name and role of who is looking."""
     if not _configured("auth"):
-        local = st.get_option("server.address") in LOOPBACK
+        local = st.get_option("server.address") in LOOPBACK and not _from_elsewhere()
         return user(), "approver" if local else "viewer"
-    email = str(st.user.get("email", ""))
-    role = _configured("roles").get(email, "viewer")
+    email = str(st.user.get("email") or "")
+    if not email or st.user.get("email_verified") is False:
+        return email, "viewer"
+    role = {name.lower(): given for name, given in _configured("roles").items()}.get(email.lower(), "viewer")
     return email, role if role in ROLES else "viewer"
 
 
@@ -37,10 +47,20 @@ def may(role: str) -> bool:
 
 
 def sign_in() -> None:
-    """Sign in where that is configured; else say that this machine's user is taken."""
+    """Sign in where that is configured; else serve this machine's user only, and say so."""
     t = texts("shell")
-    if _configured("auth") and not st.user.is_logged_in:
-        st.button(t("sign_in"), on_click=st.login)
+    if not _configured("auth"):
+        if _from_elsewhere():
+            st.error(t("loopback_only"), icon=":material/lock:")
+            st.stop()
+        name, role = person()
+        st.sidebar.info(t("local_user", name=literal(name), role=t(role)), icon=":material/person:")
+        return
+    if not st.user.is_logged_in:
+        st.title("RoleShift")
+        st.write(t("please_sign_in"))
+        st.button(t("sign_in"), on_click=st.login, icon=":material/login:", type="primary")
         st.stop()
     name, role = person()
-    st.sidebar.caption(t("local_user" if not _configured("auth") else "signed_in", name=literal(name), role=t(role)))
+    st.sidebar.caption(t("signed_in", name=literal(name), role=t(role)), help=t(f"{role}_may"))
+    st.sidebar.button(t("sign_out"), on_click=st.logout, icon=":material/logout:", type="tertiary")

@@ -37,3 +37,8 @@ def _recent(root: str, uri: str) -> pl.DataFrame:
 def recent_of(project: Project) -> pl.DataFrame:
     """The last runs, newest first; none where there is no tracking store."""
     return _recent(str(project.root), project.tracking_uri)
+
+
+def forget_versions() -> None:
+    """Read them again at once: an alias has just moved."""
+    _versions.clear()

@@ -8,14 +8,14 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from components.gate import badge, gate_of, show_gate
+from components.gate import badge, gate_of, rule_name, show_gate
 from components.identity import may, person
 from components.language import texts
 from components.names import kind_name, version_name
 from components.run import params_of, shown_run
 from components.safe import literal
 from components.tables import table
-from components.versions import versions_of
+from components.versions import forget_versions, versions_of
 from components.views import choose_view
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.store import stored_events
@@ -23,7 +23,8 @@ from roleshift.params import Params
 from roleshift.project import Project
 from roleshift.registry.card import stored_card
 from roleshift.registry.choices import existing_store, history_frame, versions_frame
-from roleshift.registry.gate import run_gate
+from roleshift.registry.deciding import judge
+from roleshift.registry.gate import Verdict
 from roleshift.registry.promotion import Standing, may_promote, promote, rollback, standing
 from roleshift.registry.tracking import Tracking, tracking_of
 from roleshift.registry.versions import Version, download_manifest, resolve
@@ -74,18 +75,27 @@ def show_decision(project: Project, version: Version, now: Standing) -> None:
     st.subheader(t("change"))
     tracking = existing_store(project, params)
     if tracking is not None and may("approver") and may_promote(params.registry.approvers, person()[0]):
-        change_champion(project, tracking, params, version, now)
+        change_champion(project, tracking, params, version, now, verdict)
     else:
         st.info(t("only_approvers"), icon=":material/lock:")
 
 
-def change_champion(project: Project, tracking: Tracking, params: Params, version: Version, now: Standing) -> None:
+def change_champion(
+    project: Project, tracking: Tracking, params: Params, version: Version, now: Standing, verdict: Verdict | None
+) -> None:
     """Promote the shown version or roll back, with a reason and a confirmation, from the champion that was shown."""
     seen = st.session_state.get("seen-champion", now.alias)
     st.session_state["seen-champion"] = now.alias
     with st.form("champion", clear_on_submit=True):
         st.markdown(t("no_champion") if now.alias is None else t("champion_is", number=now.alias))
         reason = st.text_input(t("reason"))
+        rules = [rule for rule in verdict.rules if rule.state in ("fail", "waived")] if verdict else []
+        failed = {rule.name: rule_name(rule) for rule in rules}
+        waived = (
+            st.multiselect(t("waive"), list(failed), format_func=failed.__getitem__, help=t("waive_help"))
+            if failed
+            else []
+        )
         sure = st.checkbox(t("sure"))
         with st.container(horizontal=True):
             promoted = st.form_submit_button(
@@ -99,14 +109,15 @@ def change_champion(project: Project, tracking: Tracking, params: Params, versio
         return
     who = person()[0]
     if promoted:
-        verdict = run_gate(tracking, params, version, votes=stored_events(project, "vote"))
+        votes = stored_events(project, "vote")
+        verdict = judge(tracking, params, version, votes=votes, waive=waived, reason=reason, who=who)
         gate_of.clear()  # its result is to be seen, also where it refuses
         promote(tracking, version, verdict, expected=seen, who=who, reason=reason)
     else:
         rollback(tracking, version.name, expected=seen, who=who, reason=reason)
     st.session_state["changed"] = t("promoted" if promoted else "rolled_back", who=who)
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    standing_of.clear()
+    forget_versions()
     st.rerun()
 
 

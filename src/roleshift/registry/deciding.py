@@ -21,16 +21,18 @@ def judge(
     votes: Sequence[Event],
     waive: Sequence[str] = (),
     reason: str | None = None,
+    who: str | None = None,
 ) -> Verdict:
     """Run the gate; a failure of the rules named in `waive` is accepted, for a reason and on record.
 
-    Raises where a waiver has no reason, or where who asks for it may not change the champion.
+    `who` asks for it: None stands for whoever runs this. Raises where a waiver has no reason, or
+    where they may not change the champion.
     """
     if not waive:
         return run_gate(tracking, params, version, votes=votes)
     if not (reason or "").strip():
         raise RoleShiftError("--waive needs --reason TEXT")
-    who = require_approver(params.registry.approvers, acting_user(tracking.uri))
+    who = require_approver(params.registry.approvers, who or acting_user(tracking.uri))
     verdict = run_gate(tracking, params, version, votes=votes, waived=dict.fromkeys(waive, f"{reason} ({who})"))
     used = [rule.name for rule in verdict.rules if rule.state == "waived"]
     if used:

@@ -1,0 +1,67 @@
+"""What the browser tests share: the smoke profile's run, made once if it is not there yet, servers, Chromium."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from served import REPOSITORY, serving
+
+SMOKE = REPOSITORY / "runs/smoke"
+CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the committed default run alone: no texts, cache or store."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("dvc.yaml", "dvc.lock", "params.yaml"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    for name in ("docs/default-run", ".streamlit"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(clone: Path) -> Iterator[str]:
+    with serving(clone) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def smoke() -> Path:
+    """The smoke profile's complete run; made anew only where its code or parameters changed."""
+    command = [str(Path(sys.executable).parent / "roleshift"), "run", "--params", "profiles/smoke.yaml", "--name", "smoke"]
+    if not (SMOKE / "metrics/register.json").is_file():
+        subprocess.run(command, cwd=REPOSITORY, check=True)
+    return SMOKE
+
+
+@pytest.fixture(scope="session")
+def stores(smoke: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Copies of the smoke run's registry and a new feedback store: what tests change is theirs."""
+    folder = tmp_path_factory.mktemp("stores")
+    shutil.copy(smoke / "mlflow.db", folder / "mlflow.db")
+    return {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "ROLESHIFT_FEEDBACK_URI": f"sqlite:///{folder}/feedback.db",
+    }
+
+
+@pytest.fixture(scope="session")
+def smoke_address(smoke: Path, stores: dict[str, str]) -> Iterator[str]:
+    with serving(smoke, **stores) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or "chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM))
+        yield started
+        started.close()
