@@ -41,8 +41,8 @@ lint: setup ## Check style, types and import contracts
 dashboard: setup ## Open the dashboard
 	@streamlit run dashboards/app.py --server.address 127.0.0.1
 
-screenshots: setup ## Photograph every page, wide and narrow, in both languages, into screenshots/
-	@mkdir -p screenshots && ROLESHIFT_SCREENSHOTS="$(CURDIR)/screenshots" python -m pytest -m e2e tests/e2e
+screenshots: setup ## Photograph every page of this checkout's run into screenshots/, and README's into docs/screenshots/
+	@python -P dashboards/screenshots.py
 
 mlflow: setup ## Open MLflow's own pages on this project's tracking store
 	@mlflow ui --backend-store-uri "$$(roleshift tracking-uri)" --host 127.0.0.1 --port 5000

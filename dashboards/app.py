@@ -11,7 +11,7 @@ from components.safe import literal
 from roleshift.errors import RoleShiftError
 
 # By what a reader wants to know: a page's file in views/, the key of its name in texts/shell.yaml, and its address.
-# (In a folder named pages/ Streamlit would serve a page on its own, without this shell, to whoever opens its link first.)
+# (In a folder named pages/ Streamlit would serve a page without this shell to whoever opens its link first.)
 SECTIONS = {
     "versions": {"overview": ":material/dashboard:", "compare": ":material/compare_arrows:",
                  "registry": ":material/inventory:"},

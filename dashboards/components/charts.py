@@ -49,7 +49,9 @@ def curve_chart(frame: pl.DataFrame, names: dict[str, str], *, title: str) -> al
         .encode(
             x=alt.X("step:Q", title=names["step"]),
             y=alt.Y("loss:Q", title=names["loss"], scale=alt.Scale(zero=False)),
-            color=alt.Color("system:N", scale=alt.Scale(domain=systems, range=COLOURS[1 : len(systems) + 1]), legend=legend),
+            color=alt.Color(
+                "system:N", scale=alt.Scale(domain=systems, range=COLOURS[1 : len(systems) + 1]), legend=legend
+            ),
             strokeDash=alt.StrokeDash("split:N", scale=alt.Scale(domain=splits, range=[[1, 0], [6, 3]]), legend=legend),
             tooltip=[alt.Tooltip(column, title=names[column]) for column in ("system", "split", "step")]
             + [alt.Tooltip("loss", title=names["loss"], format=".3f")],
@@ -64,7 +66,9 @@ def tradeoff_chart(frame: pl.DataFrame, names: dict[str, str], *, title: str) ->
     `frame`: system, quality, answers_per_second, megabytes, pareto, front (in words), label.
     """
     fronts = frame["front"].unique(maintain_order=True).to_list()
-    x = alt.X("answers_per_second:Q", title=names["answers_per_second"], scale=alt.Scale(zero=True, nice=True, padding=40))
+    x = alt.X(
+        "answers_per_second:Q", title=names["answers_per_second"], scale=alt.Scale(zero=True, nice=True, padding=40)
+    )
     y = alt.Y("quality:Q", title=names["quality"], scale=alt.Scale(zero=True, nice=True, padding=25))
     base = alt.Chart(frame).encode(x=x, y=y)
     legend = alt.Legend(orient="top", title=None, labelLimit=280)

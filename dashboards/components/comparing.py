@@ -68,7 +68,9 @@ class Comparing:
     def compared(self, names: tuple[str, ...]) -> Several:
         """Values of all, differences of the others from the first."""
         params = params_of(self.project)
-        return _compared(self, names, (*self._key(names), params.model_dump_json(include={"tasks", "evaluation", "seed"})))
+        return _compared(
+            self, names, (*self._key(names), params.model_dump_json(include={"tasks", "evaluation", "seed"}))
+        )
 
     def items(self, first: str, other: str) -> pl.DataFrame:
         """The items that both answered, the largest difference first."""

@@ -26,7 +26,7 @@ def _configured(section: str) -> dict[str, Any]:
 def _from_elsewhere() -> bool:
     """Whether the visitor sits at another machine, or comes through a proxy, which hides where they sit."""
     address = st.context.ip_address  # None for a visitor of the same machine
-    return "X-Forwarded-For" in st.context.headers or (address is not None and address not in LOOPBACK)
+    return "X-Forwarded-For" in st.context.headers or (isinstance(address, str) and address not in LOOPBACK)
 
 
 def person() -> tuple[str, str]:

@@ -96,7 +96,9 @@ def dot(stages: Sequence[StageState], states: Mapping[str, str], seconds: Mappin
             f'color="{border}", style="filled,rounded,{style}"]'
         )
     edges = [f'"{need}" -> "{stage.name}"' for stage in stages for need in stage.needs]
-    settings = 'bgcolor="transparent"; nodesep=0.25; ranksep=0.28; node [shape=box, fontname="sans-serif", fontsize=11, '
+    settings = (
+        'bgcolor="transparent"; nodesep=0.25; ranksep=0.28; node [shape=box, fontname="sans-serif", fontsize=11, '
+    )
     return (
         f'digraph pipeline {{ {settings}fontcolor="#1B2733", height=0.42, margin="0.16,0.06"]; '
         f'edge [color="#7A8794", arrowsize=0.6]; {"; ".join(nodes + edges)} }}'

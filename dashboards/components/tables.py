@@ -8,7 +8,13 @@ import streamlit as st
 from components.language import catalogue, language, texts
 from roleshift.exporting import csv_text
 
-FORMATS = {"p_corrected": "%.3f", "similarity": "%.2f", "answers_per_second": "%.2f", "loss": "%.3f", "log_likelihood": "%.3f"}
+FORMATS = {
+    "p_corrected": "%.3f",
+    "similarity": "%.2f",
+    "answers_per_second": "%.2f",
+    "loss": "%.3f",
+    "log_likelihood": "%.3f",
+}
 """Of the columns that need other than one decimal."""
 PAGED_FROM = 1000
 """Rows from which a table is sent in pages as the reader scrolls."""
@@ -45,7 +51,9 @@ def table(
     A column without any value is left out of the page, not of the download. `title` is read out by screen readers.
     With `pick` the reader can choose a row: its place is returned, at first 0.
     """
-    shown = frame.select(column for column in frame.columns if frame.height == 0 or frame[column].null_count() < frame.height)
+    shown = frame.select(
+        column for column in frame.columns if frame.height == 0 or frame[column].null_count() < frame.height
+    )
     headings = {column: entry[language()] for column, entry in catalogue("columns").items() if column in shown.columns}
     columns = {
         column: st.column_config.NumberColumn(heading, format=FORMATS.get(column, "%.1f"))

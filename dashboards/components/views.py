@@ -11,9 +11,7 @@ def choose_view(names: Sequence[str], name_of: Callable[[str], str], label: str)
     if state.get("view") not in names:
         state["view"] = asked if asked in names else names[0]
     view = str(
-        st.segmented_control(
-            label, names, format_func=name_of, key="view", required=True, label_visibility="collapsed"
-        )
+        st.segmented_control(label, names, format_func=name_of, key="view", required=True, label_visibility="collapsed")
     )
     if asked != view:
         st.query_params["view"] = view

@@ -20,8 +20,8 @@ from components.run import shown_run
 from components.safe import literal
 from components.tables import table
 from components.views import choose_view
-from roleshift.impact.catalogue_views import changes, emerging_hours, shrinking_role, totals_table
 from roleshift.impact.assumptions import Assumptions
+from roleshift.impact.catalogue_views import changes, emerging_hours, shrinking_role, totals_table
 from roleshift.impact.report import Words, report_html, source_lines
 from roleshift.impact.roles import Analysis
 from roleshift.impact.views import (

@@ -44,7 +44,7 @@ def opened(root: str, uri: str, content_id: str, _params: Params, _version: Vers
 
 @dataclass(frozen=True)
 class Said:
-    """One version's answer, with what it cost: tokens, seconds until the first one, tokens a second, and how it ended."""
+    """One version's answer: its tokens, seconds until the first one, tokens a second, and how it ended."""
 
     version: int
     text: str

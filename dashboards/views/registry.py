@@ -186,9 +186,7 @@ by_number = {version.number: version for version in versions}
 asked = st.query_params.get("version", "")
 if st.session_state.get("version") not in by_number:
     st.session_state["version"] = int(asked) if asked.isdigit() and int(asked) in by_number else versions[0].number
-number = st.selectbox(
-    t("version"), list(by_number), format_func=lambda n: version_name(by_number[n]), key="version"
-)
+number = st.selectbox(t("version"), list(by_number), format_func=lambda n: version_name(by_number[n]), key="version")
 if asked != str(number):
     st.query_params["version"] = str(number)
 with st.expander(t("all_versions", count=len(versions)), icon=":material/table_rows:"):

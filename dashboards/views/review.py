@@ -161,9 +161,7 @@ by_number = {version.number: version for version in versions}
 first, second = st.columns(2)
 order, which, part = st.columns(3)
 default = next((i for i, v in enumerate(versions) if "champion" in v.aliases or "baseline" in v.aliases), 1)
-a = first.selectbox(
-    t("version"), list(by_number), format_func=lambda n: version_name(by_number[n]), key="review-a"
-)
+a = first.selectbox(t("version"), list(by_number), format_func=lambda n: version_name(by_number[n]), key="review-a")
 b = second.selectbox(
     t("against"), list(by_number), index=default, format_func=lambda n: version_name(by_number[n]), key="review-b"
 )
@@ -177,7 +175,10 @@ sides = [
 ]
 capabilities = sorted(set(sides[0].items["capability"]))
 capability = which.selectbox(
-    t("capability"), [None, *capabilities], format_func=lambda name: capability_name(name) if name else t("all"), key="review-capability"
+    t("capability"),
+    [None, *capabilities],
+    format_func=lambda name: capability_name(name) if name else t("all"),
+    key="review-capability",
 )
 me = person()[0]
 waiting = pairs(sides[0], sides[1], examples, reviewer=me, queue=queue, capability=capability)

@@ -33,7 +33,14 @@ def address(clone: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def smoke() -> Path:
     """The smoke profile's complete run; made anew only where its code or parameters changed."""
-    command = [str(Path(sys.executable).parent / "roleshift"), "run", "--params", "profiles/smoke.yaml", "--name", "smoke"]
+    command = [
+        str(Path(sys.executable).parent / "roleshift"),
+        "run",
+        "--params",
+        "profiles/smoke.yaml",
+        "--name",
+        "smoke",
+    ]
     if not (SMOKE / "metrics/register.json").is_file():
         subprocess.run(command, cwd=REPOSITORY, check=True)
     return SMOKE

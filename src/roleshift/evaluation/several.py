@@ -111,7 +111,10 @@ def differences_frame(several: Several, margin: float) -> pl.DataFrame:
                     "items": entry["n"],
                 }
             )
-    return pl.DataFrame(rows, infer_schema_length=None)
+    floats = dict.fromkeys(("value", "low", "high", "p_corrected"), pl.Float64)  # all null where items are too few
+    return pl.DataFrame(
+        rows, infer_schema_length=None, schema_overrides={**floats, "verdict": pl.String, "needed_items": pl.Int64}
+    )
 
 
 def regressed_frame(several: Several) -> pl.DataFrame:

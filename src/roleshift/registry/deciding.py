@@ -25,8 +25,8 @@ def judge(
 ) -> Verdict:
     """Run the gate; a failure of the rules named in `waive` is accepted, for a reason and on record.
 
-    `who` asks for it: None stands for whoever runs this. Raises where a waiver has no reason, or
-    where they may not change the champion.
+    `who` asks for it: None stands for whoever runs this. Raises where a waiver has no reason, or where
+    they may not change the champion.
     """
     if not waive:
         return run_gate(tracking, params, version, votes=votes)

@@ -163,9 +163,7 @@ def tradeoff_frame(facts: Sequence[SystemFacts], quality: Mapping[str, float]) -
     schema = {"system": pl.String, **dict.fromkeys(("quality", "answers_per_second", "megabytes"), pl.Float64),
               "pareto": pl.Boolean}  # fmt: skip
     front = [None if None in good else not any(_dominates(other, good) for other in known) for good in goods]
-    return pl.DataFrame(
-        [row | {"pareto": first} for row, first in zip(rows, front, strict=True)], schema=schema
-    )
+    return pl.DataFrame([row | {"pareto": first} for row, first in zip(rows, front, strict=True)], schema=schema)
 
 
 def _dominates(one: tuple[Any, ...], two: tuple[Any, ...]) -> bool:

@@ -1,0 +1,182 @@
+"""How fast the dashboard paints and answers with 200 versions and 100,000 evidence rows, in Chromium.
+
+Run: python -P benchmarks/dashboard.py
+
+Takes the smoke profile's run (made if it is not there), repeats its evidence under new ids to 100,000 rows and
+registers further versions of its model until there are 200. A page is opened once to warm the server, then three
+times in new browser contexts: the first useful paint is when its main content stands. An interaction is measured
+from the key or the click until the page is drawn again. Prints a table and the server's memory.
+"""
+
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psutil
+import yaml
+
+from roleshift.contracts import ITEMS, SCORES, read_table, write_table
+from roleshift.dashboard import serving
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SMOKE = REPOSITORY / "runs/smoke"
+VERSIONS, ROWS, ROUNDS = 200, 100_000, 3
+PAINT_SECONDS, ANSWER_SECONDS, MEMORY_GB = 2.0, 0.5, 1.0
+MAIN = {  # what makes a page useful
+    "": "[data-testid=stMetric]",
+    "compare": "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg",
+    "registry": "[data-testid=stForm]",
+    "review": "[data-testid=stCode]",
+    "playground": "[data-testid=stForm]",
+    "impact": "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg",
+    "careers": "[data-testid=stDataFrame]",
+}
+COUNT_RUNS = """() => { window.runs = 0; let before = null; setInterval(() => {
+  const now = document.querySelector('[data-testid=stApp]')?.dataset.testScriptState;
+  if (before !== null && before !== 'notRunning' && now === 'notRunning') window.runs += 1;
+  before = now; }, 4); }"""
+IDLE = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
+
+
+def make_project(folder: Path) -> None:
+    """The smoke run with 100,000 rows of evidence, in a project of its own beside no store."""
+    for name in ("dvc.yaml", "dvc.lock", "metrics", "plots", "data/examples", "data/report.json", "data/tasks.json"):
+        source, target = SMOKE / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    shutil.copytree(REPOSITORY / ".streamlit", folder / ".streamlit")
+    params = yaml.safe_load((SMOKE / "params.yaml").read_text(encoding="utf-8"))
+    params["evaluation"]["resamples"], params["impact"]["draws"] = 1000, 1000
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
+    parts = ("baseline", "candidate")
+    tables = {part: {name: read_table(SMOKE / f"evidence/{part}/{name}.parquet", contract)
+                     for name, contract in (("items", ITEMS), ("scores", SCORES))} for part in parts}  # fmt: skip
+    times = -(-ROWS // sum(frame["scores"].height for frame in tables.values()))
+    for part, frames in tables.items():
+        for name, contract in (("items", ITEMS), ("scores", SCORES)):
+            repeated = pl.concat(_renamed(frames[name], number) for number in range(times))
+            write_table(folder / f"evidence/{part}/{name}.parquet", repeated, contract)
+
+
+def _renamed(frame: pl.DataFrame, number: int) -> pl.DataFrame:
+    names = [name for name in ("example_id", "group_id") if name in frame.columns]
+    return frame.with_columns(pl.col(name) + f"-{number}" for name in names)
+
+
+def make_store(folder: Path) -> str:
+    """The smoke run's registry with versions added until there are 200; its address."""
+    shutil.copy(SMOKE / "mlflow.db", folder / "mlflow.db")
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{folder}/mlflow.db"
+    client = MlflowClient(uri)
+    name = yaml.safe_load((SMOKE / "params.yaml").read_text(encoding="utf-8"))["registry"]["model_name"]
+    newest = max(client.search_model_versions(f"name = '{name}'"), key=lambda version: int(version.version))
+    for number in range(int(newest.version) + 1, VERSIONS + 1):
+        tags = dict(newest.tags) | {"roleshift.content_id": f"{number:016x}", "roleshift.model_id": f"m{number:015x}"}
+        client.create_model_version(name, newest.source, newest.run_id, tags=tags)
+    return uri
+
+
+def paint(browser: Any, address: str, name: str) -> float:
+    """Seconds until a page's main content stands, in a context that knows nothing."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    start = time.perf_counter()
+    page.goto(f"{address}/{name}?lang=en", wait_until="commit")
+    page.locator(MAIN[name]).first.wait_for(timeout=180_000)
+    seconds = time.perf_counter() - start
+    page.wait_for_function(IDLE, timeout=180_000)
+    context.close()
+    return seconds
+
+
+def answer(browser: Any, address: str, name: str, act: Callable[[Any], None], prepare: Callable[[Any], None]) -> float:
+    """The middle of several times from an action until the page is drawn again."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1400})
+    page.goto(f"{address}/{name}")
+    page.locator("[data-testid=stMain] h1").first.wait_for(timeout=180_000)
+    page.wait_for_function(IDLE, timeout=180_000)
+    page.wait_for_timeout(1500)
+    prepare(page)
+    page.evaluate(COUNT_RUNS)
+    taken = []
+    for _ in range(ROUNDS + 1):  # the first one warms what it needs
+        before = page.evaluate("window.runs")
+        start = time.perf_counter()
+        act(page)
+        page.wait_for_function(f"window.runs > {before}", polling=10, timeout=60_000)
+        taken.append(time.perf_counter() - start)
+        page.wait_for_timeout(400)
+    page.close()
+    return statistics.median(taken[1:])
+
+
+def right(label: str) -> Callable[[Any], None]:
+    """One step of a slider to the right."""
+    return lambda page: page.get_by_role("slider", name=label).first.press("ArrowRight")
+
+
+def next_option(label: str) -> Callable[[Any], None]:
+    """The next entry of a choice."""
+
+    def act(page: Any) -> None:
+        box = page.get_by_role("combobox", name=label).first
+        box.press("ArrowDown")
+        box.press("ArrowDown")
+        box.press("Enter")
+
+    return act
+
+
+def main() -> None:
+    """Make the project, start the server and Chromium, measure and print."""
+    from playwright.sync_api import sync_playwright
+
+    if not (SMOKE / "metrics/register.json").is_file():
+        roleshift = Path(sys.executable).parent / "roleshift"
+        subprocess.run(
+            [roleshift, "run", "--params", "profiles/smoke.yaml", "--name", "smoke"], cwd=REPOSITORY, check=True
+        )
+    with tempfile.TemporaryDirectory() as held, sync_playwright() as playwright:
+        folder = Path(held)
+        make_project(folder)
+        uri = make_store(folder)
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        stores = {"MLFLOW_TRACKING_URI": uri, "ROLESHIFT_FEEDBACK_URI": f"sqlite:///{folder}/feedback.db"}
+        with serving(REPOSITORY / "dashboards/app.py", folder, environment=stores) as (address, server):
+            process = psutil.Process(server)
+            print(f"{VERSIONS} versions, {ROWS} evidence rows; seconds, the limit in brackets")
+            print(f"{'page':12} {'first visit':>12} {'first useful paint':>24}")
+            for name in MAIN:
+                cold = paint(browser, address, name)
+                warm = statistics.median(paint(browser, address, name) for _ in range(ROUNDS))
+                print(f"{name or 'overview':12} {cold:12.2f} {warm:16.2f} [{PAINT_SECONDS}]", flush=True)
+            print(f"{'interaction':46} {'until drawn':>12}")
+            nothing = lambda page: None  # noqa: E731
+            for said, name, act, prepare in (
+                ("compare: margin slider", "compare", right("Margin"), nothing),
+                ("compare: items of another capability", "compare?view=items", next_option("capability"), nothing),
+                ("registry: another version", "registry?view=history", next_option("Version"), nothing),
+                ("review: another capability", "review", next_option("Capability"), nothing),
+                ("impact: another job", "impact", next_option("Job"), nothing),
+                ("impact: loss slider", "impact", right("Loss from one wrong"),
+                 lambda page: page.get_by_text("Assumptions", exact=True).click()),
+            ):  # fmt: skip
+                print(f"{said:46} {answer(browser, address, name, act, prepare):12.2f} [{ANSWER_SECONDS}]", flush=True)
+            memory = process.memory_info().rss + sum(child.memory_info().rss for child in process.children(True))
+            print(f"memory of the server: {memory / 1e9:.2f} GB [{MEMORY_GB}]")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
