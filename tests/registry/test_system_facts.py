@@ -1,0 +1,67 @@
+"""Facts about systems: what a run's files say, what differs, and who lies on the Pareto front."""
+
+from pathlib import Path
+
+import pytest
+
+from roleshift.files import read_json
+from roleshift.project import Project
+from roleshift.registry.recent import measured_seconds, stage_seconds
+from roleshift.registry.system_facts import (
+    SystemFacts,
+    changes_frame,
+    curve_frame,
+    robustness_frame,
+    run_facts,
+    tradeoff_frame,
+)
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+RUN = REPOSITORY / "docs/default-run"
+
+
+def test_facts_are_those_of_the_runs_files() -> None:
+    shipped = read_json(RUN / "metrics/evaluate.json")["tuned"]["shipped"]
+    facts = run_facts(Project(REPOSITORY, REPOSITORY), RUN, shipped)
+    timed = read_json(RUN / "metrics/timings/evaluate.json")[shipped]
+    assert facts.answers_per_second == pytest.approx(
+        timed["items"] / (timed["prompt_seconds"] + timed["decode_seconds"])
+    )
+    assert facts.bytes == read_json(RUN / "metrics/export.json")["variants"][shipped]["bytes"]
+    curve = [row for row in read_json(RUN / "plots/finetune/learning_curve.json") if row.get("loss") is not None]
+    assert curve_frame([facts]).height == len(curve)
+    noise = robustness_frame([facts])
+    assert noise.drop_nulls("capability").height == 5
+    assert facts.settings == {}  # the committed run's params are not recorded beside it
+
+
+def test_a_system_is_on_the_front_unless_another_is_as_good_in_everything_and_better_in_something() -> None:
+    facts = [
+        SystemFacts("small", 100, 5.0), SystemFacts("large", 500, 2.0), SystemFacts("beaten", 500, 2.0),
+        SystemFacts("unknown", None, 9.0),
+    ]  # fmt: skip
+    found = tradeoff_frame(facts, {"small": 30.0, "large": 40.0, "beaten": 35.0, "unknown": 50.0})
+    assert dict(found.select("system", "pareto").iter_rows()) == {
+        "small": True, "large": True, "beaten": False, "unknown": None,
+    }  # fmt: skip
+
+
+def test_only_what_differs_is_listed_and_what_is_not_recorded_says_nothing() -> None:
+    one = SystemFacts("one", settings={"seed": "17", "train.rank": "16"})
+    two = SystemFacts("two", settings={"seed": "17", "train.rank": "8", "train.alpha": "32"})
+    found = changes_frame([one, two, SystemFacts("three")], "settings")
+    assert found.rows() == [("train.alpha", None, "32"), ("train.rank", "16", "8")]
+    assert found.columns == ["name", "one", "two"]
+
+
+def test_measured_time_is_summed_by_stage() -> None:
+    found = measured_seconds(
+        {
+            "timings.baseline.base.prompt_seconds": 2.0, "timings.baseline.base.decode_seconds": 3.0,
+            "timings.baseline.base.prompt_tokens_per_second": 900.0, "timings.export.merge": 4.0,
+            "timings.finetune.seconds": 10.0, "timings.finetune.peak_memory_gb": 3.0, "finetune.seconds": 99.0,
+        }
+    )  # fmt: skip
+    assert found == {"baseline": 5.0, "export": 4.0, "finetune": 10.0}
+    expected = read_json(RUN / "metrics/timings/finetune.json")["seconds"]
+    assert stage_seconds(RUN)["finetune"] == pytest.approx(expected)
