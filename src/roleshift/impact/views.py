@@ -75,7 +75,8 @@ def closest_role(analysis: Analysis) -> str | None:
     """The role whose task is closest to another decision; None where no task was measured."""
     tasks = task_table(analysis).filter(pl.col("flip_to").is_not_null(), pl.col("success_observed").is_not_null())
     missing = (pl.col("flip_at") - pl.col("success_observed")).clip(0.0)
-    return tasks.sort(missing, pl.col("weight") * -1, "task_id")["role_id"].first()
+    found = tasks.sort(missing, pl.col("weight") * -1, "task_id")["role_id"]
+    return str(found[0]) if found.len() else None
 
 
 def tasks_of_role(analysis: Analysis, role: str, language: Language) -> pl.DataFrame:

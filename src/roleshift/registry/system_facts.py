@@ -157,8 +157,8 @@ def tradeoff_frame(facts: Sequence[SystemFacts], quality: Mapping[str, float]) -
          "megabytes": None if each.bytes is None else each.bytes / 1e6}
         for each in facts
     ]  # fmt: skip
-    goods = [(row["quality"], row["answers_per_second"], None if row["megabytes"] is None else -row["megabytes"])
-             for row in rows]  # fmt: skip
+    sizes = [None if each.bytes is None else -each.bytes for each in facts]  # the smaller the better
+    goods = [(quality.get(each.name), each.answers_per_second, size) for each, size in zip(facts, sizes, strict=True)]
     known = [good for good in goods if None not in good]
     schema = {"system": pl.String, **dict.fromkeys(("quality", "answers_per_second", "megabytes"), pl.Float64),
               "pareto": pl.Boolean}  # fmt: skip
