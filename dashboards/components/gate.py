@@ -49,8 +49,6 @@ def show_gate(version: Version, verdict: Verdict | None) -> None:
         st.info(t("none_yet", number=version.number), icon=":material/rule:")
         return
     st.caption(t("alone") if verdict.against is None else t("against", against=verdict.against))
-    if language() != "en":
-        st.caption(t("figures_in_english"))
     rules = sorted(verdict.rules, key=lambda rule: ORDER.index(rule.state))
     for rule in rules:
         if rule.state != "not applicable":
@@ -68,4 +66,4 @@ def _show_rule(rule: Rule) -> None:
     left, right = st.columns([1, 2], gap="medium")
     state = badge(rule.state, t(f"state_{rule.state.replace(' ', '_')}"))
     left.markdown(f"{state} **{rule_name(rule)}**", help=t(why) if t.knows(why) else None)
-    right.caption(literal(rule.figure))
+    right.caption(literal(rule.text(language())))
