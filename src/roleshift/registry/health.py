@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from roleshift.alerts import Alert
 from roleshift.errors import RoleShiftError
-from roleshift.registry.promotion import standing, verify
+from roleshift.registry.lineage import verify
+from roleshift.registry.promotion import standing
 from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import Version
 
