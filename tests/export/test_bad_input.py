@@ -13,6 +13,7 @@ from peft import LoraConfig, get_peft_model
 from roleshift.errors import RoleShiftError
 from roleshift.export import building
 from roleshift.export.building import build_variant
+from roleshift.export.calibration import Calibration
 from roleshift.export.merging import merge_adapter, refuse_other_base
 from roleshift.export.selection import variant_folders
 from roleshift.files import write_json
@@ -34,7 +35,10 @@ def test_a_full_disk_while_a_variant_is_written_leaves_nothing_behind(
     monkeypatch.setattr(building, "add_logits_from", fails_for_want_of_space)
     out = tmp_path / "variants/onnx-fp32"
     with pytest.raises(RoleShiftError, match=r"onnx-fp32: cannot write the variant .*No space left.*free disk space"):
-        build_variant(tiny_llama, "onnx-fp32", VariantParams(precision="fp32"), "0", out)
+        build_variant(
+            tiny_llama, "onnx-fp32", VariantParams(precision="fp32"), "0", out,
+            calibration=Calibration([], []), seed=0, tolerance=1.0,
+        )  # fmt: skip
     assert list(out.parent.iterdir()) == []
 
 
