@@ -19,7 +19,7 @@ def test_the_export_agrees_with_torch_and_a_variant_ships() -> None:
     export = json.loads((RUN / "metrics/export.json").read_text())
     selection = json.loads((RUN / "metrics/selection.json").read_text())
     assert export["supported"]
-    assert selection["shipped"] in ("onnx-fp32", "onnx-int8")
+    assert selection["shipped"] in ("onnx-fp32", "onnx-int8", "onnx-int8-rotated")
 
 
 def test_every_capability_was_measured_beside_base_and_floor() -> None:
