@@ -319,13 +319,14 @@ def test_a_slow_sender_is_refused_and_holds_nobody_up(start: Start) -> None:
 
 
 def test_a_client_that_stops_reading_holds_nobody_up(start: Start) -> None:
-    running = start(rows=1, max_new_tokens=1000)
+    running = start(rows=2, max_new_tokens=400)
     slow_down(running)
-    body = json.dumps({"model": "roleshift", "prompt": "a", "max_tokens": 1000, "stream": True}).encode()
+    body = json.dumps({"model": "roleshift", "prompt": "a", "max_tokens": 400, "stream": True}).encode()
     with connected(running, receive_buffer=1024) as silent:
         silent.sendall(request_head("/v1/completions", len(body)) + body)
         wait_for(lambda: running.server.versions.all[0].batcher.running == 1)
         assert running.chat().status_code == 200
+        wait_for(lambda: running.server.versions.all[0].batcher.running == 0, 120)  # its row is free, read or not
 
 
 def test_a_key_is_asked_for_where_one_is_set(start: Start) -> None:
