@@ -70,7 +70,7 @@ def evaluated() -> dict[str, object]:
 def write_evidence(root: Path, part: str, models: list[tuple[str, str]], outputs: str) -> None:
     key = [{"example_id": "e1", "model_id": m, "variant": v, "shots": 0, "perturbation": "none"} for m, v in models]
     fixed = {name: "x" for name, dtype in ITEMS.schema.items() if dtype == pl.String}
-    tokens = {"slices": [], "prompt_tokens": 3, "output_tokens": 1}
+    tokens = {"capability": "summarize", "slices": [], "prompt_tokens": 3, "output_tokens": 1}
     items = [fixed | tokens | {"output": outputs} | entry for entry in key]
     write_table(root / f"evidence/{part}/items.parquet", pl.DataFrame(items, schema=ITEMS.schema), ITEMS)
     scores = [entry | {"metric": "bleu", "score": 0.5, "statistics": [1.0], "signature": "bleu|13a"} for entry in key]
