@@ -51,7 +51,7 @@ class Member:
         return self.run("git", "-c", f"user.name={self.name}", "-c", f"user.email={self.name}@example.org", *arguments)
 
     def roleshift(self, *arguments: str, fails: bool = False) -> str:
-        return self.run(sys.executable, "-m", "roleshift.cli", *arguments, fails=fails)
+        return self.run("roleshift", *arguments, fails=fails)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_the_other_clone_has_every_file_and_nothing_to_register(ann: Member, bob
 def test_bob_verifies_promotes_and_is_on_record_while_ann_may_only_look(ann: Member, bob: Member) -> None:
     assert "as registered" in bob.roleshift("lineage", "challenger", "--verify")
     gate = subprocess.run(
-        [sys.executable, "-m", "roleshift.cli", "gate", "challenger", "--json"], cwd=bob.checkout,
+        ["roleshift", "gate", "challenger", "--json"], cwd=bob.checkout,
         env=bob.team.environment("bob", bob.checkout), capture_output=True, text=True,
     )  # fmt: skip
     failed = [rule["name"] for rule in json.loads(gate.stdout)["rules"] if rule["state"] == "fail"]
@@ -108,7 +108,7 @@ def test_bob_verifies_promotes_and_is_on_record_while_ann_may_only_look(ann: Mem
 
 def test_a_name_counts_only_with_its_password(bob: Member) -> None:
     environment = bob.team.environment("ann", bob.checkout) | {"MLFLOW_TRACKING_USERNAME": "bob"}
-    command = [sys.executable, "-m", "roleshift.cli", "promote", "1", "--reason", "not Bob"]
+    command = ["roleshift", "promote", "1", "--reason", "not Bob"]
     result = subprocess.run(command, cwd=bob.checkout, env=environment, capture_output=True, text=True)
     assert result.returncode == 1
     assert SECRET not in result.stdout + result.stderr
