@@ -61,12 +61,12 @@ def background() -> Background:
 def when_ready(draw: Callable[[], bool]) -> None:
     """Draw in a fragment of its own, again every second until `draw` says that its answer was there."""
     ready = f"ready-{draw.__module__}.{draw.__qualname__}"
+    before = bool(st.session_state.get(ready))
 
     def attempt() -> None:
         done = draw()
-        if done and not st.session_state.get(ready, False):
-            st.session_state[ready] = True
-            st.rerun()  # without the timer
-        st.session_state[ready] = done
+        if done != before:
+            st.session_state[ready] = done
+            st.rerun()  # the whole page, with or without the timer
 
-    st.fragment(attempt, run_every=None if st.session_state.get(ready) else 1.0)()
+    st.fragment(attempt, run_every=None if before else 1.0)()

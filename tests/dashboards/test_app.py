@@ -45,7 +45,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def show() -> AppTest:
-    return AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=60).run()
+    return AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=300).run()
 
 
 def test_without_any_run_the_page_says_what_to_run(checkout: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_language_of_the_link_is_taken_and_can_be_changed(checkout: Path) ->
     committed = checkout / "docs/default-run/metrics"
     committed.mkdir(parents=True)
     (committed / "evaluate.json").write_text(json.dumps(SUMMARY))
-    page = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=60)
+    page = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=300)
     page.query_params["lang"] = "zh"
     page.run()
     assert page.title[0].value == "总览"

@@ -17,7 +17,7 @@ def script() -> None:
 
 
 def test_hostile_text_is_shown_as_code_or_with_its_marks_escaped() -> None:
-    app = AppTest.from_function(script, default_timeout=60).run()
+    app = AppTest.from_function(script, default_timeout=300).run()
     assert not app.exception
     assert app.code[0].value == HOSTILE
     assert app.code[0].language in (None, "", "plaintext")

@@ -35,7 +35,7 @@ def on_loopback() -> Iterator[None]:
 
 
 def opened(page: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=120)
+    app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=300)
     app.query_params.update(query)
     app.run()
     app.switch_page(f"views/{page}.py")

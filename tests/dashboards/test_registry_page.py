@@ -31,7 +31,7 @@ def tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
 
 
 def page(version: int) -> AppTest:
-    app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=120)
+    app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=300)
     app.query_params["version"] = str(version)
     app.run()
     app.switch_page("views/registry.py")

@@ -46,7 +46,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def page(monkeypatch: pytest.MonkeyPatch, who: str, role: str = "reviewer") -> AppTest:
     monkeypatch.setattr(identity, "person", lambda: (who, role))
-    app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=120).run()
+    app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=300).run()
     app.switch_page("views/review.py")
     app.run()
     assert not app.exception, app.exception
