@@ -65,8 +65,9 @@ def smoke_address(smoke: Path, stores: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=120_000)  # guards against a page that hangs, far above what a page takes
     path = shutil.which("chromium") or "chromium"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM))
