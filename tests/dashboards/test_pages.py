@@ -38,10 +38,11 @@ def test_every_page_opens_in_a_clone_that_has_run_nothing(clone: Path, page: str
 
 
 def test_a_link_carries_the_selection_and_differences_are_of_the_others_from_the_first(clone: Path) -> None:
-    app = opened("compare", systems="torch-bf16|onnx-int8")
-    assert app.multiselect[0].value == ["torch-bf16", "onnx-int8"]
+    app = opened("compare", systems="torch-bf16|onnx-fp32")
+    assert app.selectbox(key="reference").value == "torch-bf16"
+    assert app.multiselect(key="others").value == ["onnx-fp32"]
     differences = app.dataframe[-1].value
-    assert set(differences["system"]) == {"onnx-int8"}
+    assert set(differences["system"]) == {"tuned, onnx-fp32"}
 
 
 @pytest.mark.parametrize("end", ["min", "max"])

@@ -39,6 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Pat
     params["sources"]["texts"] = {"kind": "file", "path": "texts", "licence": "none"}
     params["corpora"] = CORPORA
     params["generation"]["max_new_tokens"] = 3
+    params["select"]["ship"] = "onnx-fp32"
     params["sources"]["encoder"] = {"kind": "file", "path": "encoder", "licence": "none"}
     params["evaluation"] |= {"shots": 1, "resamples": 100, "robustness_items": 2, "rouge": "rouge-score-rs"}
     params["evaluation"]["semantic"] = {"source": "encoder", "languages": ["en"]}

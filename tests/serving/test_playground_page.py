@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 from components import identity
 from roleshift.feedback.store import FeedbackStore
 from roleshift.generation import GenerationConfig, Request, open_backend
+from roleshift.params import load_params
 from roleshift.project import Project
-from roleshift.prompts import render_prompt
+from roleshift.prompts import chat_messages, render_prompt
 from roleshift.registry.tracking import open_tracking
 
 REPOSITORY = Path(__file__).parents[2]
@@ -52,7 +53,8 @@ def test_a_version_answers_as_offline_and_the_answer_can_be_reviewed(clone: Path
     app.run()
     assert not app.exception
     backend = open_backend(first_model)
-    prompt = render_prompt(backend.tokenizer, [{"role": "user", "content": "hello there"}])
+    task = load_params(clone / "params.yaml").task_definitions()[app.selectbox(key="playground-task").value]
+    prompt = render_prompt(backend.tokenizer, chat_messages(task, "hello there", {}))
     expected = backend.generate([Request("x", prompt)], GenerationConfig(max_new_tokens=7))[0]
     assert app.code[0].value == (expected.output or " ")
     assert any(f"{expected.output_tokens} written" in caption.value for caption in app.caption)
