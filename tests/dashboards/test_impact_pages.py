@@ -134,7 +134,7 @@ def test_what_if_levels_are_labelled_assumed_and_leave_the_measured_figures_alon
 
 def test_the_same_system_changes_nothing_and_another_one_is_named(clone: Path) -> None:
     app = opened("impact", view="other")
-    box(app, "other").set_value("tuned, onnx-int8 (ships)")
+    box(app, "other").set_value(next(name for name in box(app, "other").options if "(ships)" in name))
     healthy(app.run())
     shown = [element.value for element in app.markdown]
     assert "No certified decision changes." in shown

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from served import REPOSITORY, serving
 
+from roleshift.registry.moving import relocate
+
 SMOKE = REPOSITORY / "runs/smoke"
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
@@ -51,8 +53,11 @@ def stores(smoke: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
     """Copies of the smoke run's registry and a new feedback store: what tests change is theirs."""
     folder = tmp_path_factory.mktemp("stores")
     shutil.copy(smoke / "mlflow.db", folder / "mlflow.db")
+    shutil.copytree(smoke / "mlartifacts", folder / "mlartifacts")
+    registry = f"sqlite:///{folder}/mlflow.db"
+    relocate(registry)
     return {
-        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "MLFLOW_TRACKING_URI": registry,
         "ROLESHIFT_FEEDBACK_URI": f"sqlite:///{folder}/feedback.db",
     }
 
