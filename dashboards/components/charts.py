@@ -4,9 +4,15 @@ from collections.abc import Sequence
 
 import altair as alt
 import polars as pl
+import streamlit as st
 
 COLOURS = ("#999999", "#56B4E9", "#E69F00", "#0072B2", "#009E73", "#CC79A7")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+
+
+def show_chart(chart: alt.Chart | alt.LayerChart, said: str) -> None:
+    """Draw a chart, with what it says as text for who cannot see it."""
+    st.altair_chart(chart, width="stretch", alt=said)
 
 
 def interval_chart(

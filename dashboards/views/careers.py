@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from components.charts import interval_chart
+from components.charts import interval_chart, show_chart
 from components.impact import analysis_of, choose_role, choose_version, reading_language, setting_of
 from components.language import texts
 from components.numbers import interval, number
@@ -62,7 +62,7 @@ other = st.selectbox(
 both = side_by_side(analysis, (role, other), reading_language())
 shown = both.with_columns(pl.col("measure").replace({name: t_impact(name) for name in MEASURES}))
 names = {"measure": t("measure"), "role": t("job")}
-st.altair_chart(
+show_chart(
     interval_chart(
         shown.rename(names),
         row=names["measure"],
@@ -71,8 +71,7 @@ st.altair_chart(
         title=t("chart"),
         axis=t("axis"),
     ),
-    width="stretch",
-    alt="; ".join(
+    "; ".join(
         f"{row['role']}, {row['measure']}: {interval(row['value'], row['low'], row['high'])}"
         for row in shown.to_dicts()
     ),

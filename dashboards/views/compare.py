@@ -7,7 +7,7 @@ import altair as alt
 import polars as pl
 import streamlit as st
 
-from components.charts import curve_chart, interval_chart, tradeoff_chart
+from components.charts import curve_chart, interval_chart, show_chart, tradeoff_chart
 from components.comparing import Comparing, named_versions
 from components.language import texts
 from components.names import capability_name, metric_name, system_name
@@ -39,7 +39,7 @@ def draw(chart: alt.LayerChart | alt.Chart, frame: pl.DataFrame, *columns: str) 
         ", ".join(str(row[name]) for name in columns) + f": {interval(row['value'], row['low'], row['high'])}"
         for row in frame.head(40).to_dicts()
     )
-    st.altair_chart(chart, width="stretch", alt=said)
+    show_chart(chart, said)
 
 
 def choose(comparing: Comparing, name_of: Callable[[str], str]) -> tuple[str, ...]:
@@ -187,7 +187,7 @@ def show_training(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
     shown = found.with_columns(pl.col("split").replace(splits))
     last = shown.group_by("system", "split", maintain_order=True).last()
     said = "; ".join(f"{row['system']}, {row['split']}: {number(row['loss'], 3)}" for row in last.to_dicts())
-    st.altair_chart(curve_chart(shown, words, title=t("curve_chart")), width="stretch", alt=said)
+    show_chart(curve_chart(shown, words, title=t("curve_chart")), said)
     with st.expander(t("data"), icon=":material/table_rows:"):
         table(shown, "curves", title=t("view_training"))
 
@@ -209,7 +209,7 @@ def show_tradeoff(several: Several, facts: Sequence[Any], name_of: Callable[[str
             label=pl.Series([name if held is None else f"{name}, {size(round(held * 1e6))}"
                              for name, held in drawn.select("system", "megabytes").iter_rows()]),
         )  # fmt: skip
-        st.altair_chart(tradeoff_chart(drawn, words, title=t("tradeoff_chart")), width="stretch", alt=said)
+        show_chart(tradeoff_chart(drawn, words, title=t("tradeoff_chart")), said)
     table(found, "tradeoff", title=t("tradeoff_chart"))
     path = folder / "metrics/selection.json"
     selection = read_cached(path) if path.is_file() else {}

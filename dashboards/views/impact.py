@@ -4,6 +4,7 @@ import polars as pl
 import streamlit as st
 
 from components.assumptions import choose_assumptions
+from components.charts import show_chart
 from components.impact import (
     analysis_of,
     choose_other,
@@ -82,7 +83,7 @@ def show_role(analysis: Analysis, role: str) -> None:
     shares = composition(analysis, role)
     names = {share: NAMES[share] for share in SHARES}
     said = "; ".join(f"{names[r['share']]}: {number(r['certified'])}" for r in shares.to_dicts())
-    st.altair_chart(composition_chart(shares, names, title=t("composition"), axis=axis), width="stretch", alt=said)
+    show_chart(composition_chart(shares, names, title=t("composition"), axis=axis), said)
     st.caption(t("composition_explained"))
     table(shares.with_columns(pl.col("share").replace(names)), "composition", parquet=True)
     supposed = assumed_shares(analysis, role)
@@ -90,7 +91,7 @@ def show_role(analysis: Analysis, role: str) -> None:
         st.warning(t("assumed_explained"), icon=":material/science:")
         said = "; ".join(f"{NAMES[r['share']]}: {number(r['value'])}" for r in supposed.to_dicts())
         chart = assumed_chart(supposed, NAMES, title=t("assumed"), axis=axis)
-        st.altair_chart(chart, width="stretch", alt=f"{t('assumed')}: {said}")
+        show_chart(chart, f"{t('assumed')}: {said}")
         table(supposed.with_columns(pl.col("share").replace(NAMES)), "assumed")
     st.subheader(t("tasks"))
     st.caption(t("tasks_explained"))
@@ -110,14 +111,14 @@ def show_ranking(analysis: Analysis) -> None:
     title = t("ranking_chart", measure=NAMES[measure], count=min(MOST, ranked.height))
     chart = ranking_chart(ranked.head(MOST), title=title, axis=t("axis"), names=names)
     said = "; ".join(f"{row['role']}: {number(row['expected'])}" for row in ranked.head(MOST).to_dicts())
-    st.altair_chart(chart, width="stretch", alt=said)
+    show_chart(chart, said)
     st.caption(t("ranking_explained"))
     table(ranked.drop("role_id"), "roles", parquet=True)
     st.subheader(t("map"))
     st.caption(t("map_explained"))
     cells = demand_map(analysis, language)
     words = {name: t(f"{name}_name") for name in ("lower", "needed", "role", "capability")} | {"title": t("map_chart")}
-    st.altair_chart(demand_chart(cells, words), width="stretch", alt=t("map_alt"))
+    show_chart(demand_chart(cells, words), t("map_alt"))
     table(cells, "map", title=t("map"), parquet=True)
 
 
@@ -139,7 +140,7 @@ def show_catalogue(analysis: Analysis) -> None:
     sized = appearing.table.drop_nulls("hours")
     said = "; ".join(f"{row['emerging_role']}: {number(row['hours'], 0)}" for row in sized.to_dicts())
     chart = hours_chart(sized, title=t("emerging_chart"), axis=t("hours"))
-    st.altair_chart(chart, width="stretch", alt=said)
+    show_chart(chart, said)
     table(appearing.table, "emerging", parquet=True)
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from components.alerts import show_alerts
-from components.charts import interval_chart
+from components.charts import interval_chart, show_chart
 from components.gate import badge, gate_of, show_gate
 from components.language import texts
 from components.names import capability_name, kind_name, metric_name
@@ -78,13 +78,12 @@ def show_measured(summary: Mapping[str, Any], rows: list[OverviewRow]) -> None:
     named = {row.capability: capability_name(row.capability) for row in rows}
     shown = figures_frame(rows).with_columns(pl.col("system").replace(names), pl.col("capability").replace(named))
     confidence = f"{summary['settings']['confidence']:.0%}"
-    st.altair_chart(
+    show_chart(
         interval_chart(
             shown.rename(words), row=words["capability"], system=words["system"], systems=list(names.values()),
             title=t("chart", confidence=confidence), axis=t("axis"),
         ),
-        width="stretch",
-        alt="; ".join(f"{capability_name(row.capability)}: {names['tuned']} {figure(row.tuned)}" for row in rows),
+        "; ".join(f"{capability_name(row.capability)}: {names['tuned']} {figure(row.tuned)}" for row in rows),
     )  # fmt: skip
     with st.expander(t("figures"), icon=":material/table_rows:"):
         said = {True: t("yes"), False: t("no"), None: t("too_few")}

@@ -19,6 +19,8 @@ from roleshift.params import merge_params, parse_params, read_yaml
 from roleshift.project import RUN_MARKER, Project
 
 COPIED = ("dvc.yaml", "pipelines", "src")
+LOOKS = ".streamlit/config.toml"
+"""The dashboard's, which Streamlit reads in the folder that it is started in."""
 
 
 def prepare_run(project: Project, params_file: Path, name: str) -> Path:
@@ -33,7 +35,7 @@ def prepare_run(project: Project, params_file: Path, name: str) -> Path:
     text = yaml.safe_dump(merged, sort_keys=False, allow_unicode=True)
     if not (folder / "params.yaml").exists() or (folder / "params.yaml").read_text(encoding="utf-8") != text:
         write_text(folder / "params.yaml", text)
-    for entry in COPIED:
+    for entry in (*COPIED, *((LOOKS,) if (project.home / LOOKS).is_file() else ())):
         _mirror(project.home / entry, folder / entry)
     _write_dvc_settings(folder)
     return folder

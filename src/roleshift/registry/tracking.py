@@ -114,6 +114,12 @@ def artifact_location(uri: str, home: Path) -> str | None:
     return (home / FOLDER).resolve().as_uri()
 
 
+def _cause(error: Exception) -> str:
+    """Why a request was given up after its retries, in brackets; urllib3 names it at the end of its message."""
+    found = str(error).partition("Caused by ")[2].splitlines()
+    return f" ({found[0][:150].rstrip(')')})" if found else ""
+
+
 @contextmanager
 def reporting(uri: str) -> Iterator[None]:
     """Turn a failing store into one line that names it, without its password, and says what to do."""
@@ -133,6 +139,6 @@ def reporting(uri: str) -> Iterator[None]:
         if "schema" in str(error) and "upgrade" in str(error):
             remedy = "back it up and run `mlflow db upgrade` on it, or use the MLflow version that wrote it"
         raise RoleShiftError(
-            f"tracking store {redacted(uri)}: {first_line(error, uri)}; {remedy}, "
+            f"tracking store {redacted(uri)}: {first_line(error, uri)}{_cause(error)}; {remedy}, "
             "then run again: nothing computed is lost"
         ) from error
