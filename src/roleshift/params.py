@@ -197,7 +197,7 @@ class VariantParams(Section):
 
     Attributes:
         prefill: same: prompts pass the graph that decodes; dynamic: a second graph with quantised
-            activations, which is several times as fast.
+            activations, which is faster.
         rotate: residual stream and value heads are rotated by random orthogonal matrices.
         smooth: exponent by which the range of the down projections' inputs moves into their
             weights; null: not at all.
