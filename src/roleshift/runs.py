@@ -53,7 +53,7 @@ def _write_dvc_settings(folder: Path) -> None:
     (folder / ".dvc").mkdir(exist_ok=True)
     settings = "[core]\n    no_scm = true\n    analytics = false\n[cache]\n    dir = ../../../.dvc/cache\n"
     write_text(folder / ".dvc" / "config", settings)
-    write_text(folder / ".dvcignore", ".work\n__pycache__\n")
+    write_text(folder / ".dvcignore", ".work\n__pycache__\nmlartifacts\n")
 
 
 def _mirror(source: Path, target: Path) -> None:
