@@ -15,22 +15,23 @@ from roleshift.params import load_params
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 RUN = REPOSITORY / "docs/default-run"
 PRECISION = Precision(200, 0.95, 3)
-CHOSEN = ("torch-bf16", "torch-bf16, 3 shots", "onnx-int8", "floor-copy")
+SHIPPED = read_json(RUN / "metrics/evaluate.json")["tuned"]["shipped"]
+CHOSEN = ("torch-bf16", "torch-bf16, 3 shots", SHIPPED, "floor-copy")
 
 
 def test_values_are_those_of_the_evaluation_and_differences_those_of_each_pair() -> None:
     tasks = load_params(REPOSITORY / "params.yaml").task_definitions()
     sides = run_sides(RUN)
-    chosen = {name: sides[name] for name in ("torch-bf16", "onnx-int8")}
+    chosen = {name: sides[name] for name in ("torch-bf16", SHIPPED)}
     several = compare_several(chosen, tasks, PRECISION)
     summary = read_json(RUN / "metrics/evaluate.json")["capabilities"]
     for row in several.values.filter("primary").to_dicts():
-        system = {"torch-bf16": "base", "onnx-int8": "onnx-int8"}[row["system"]]
+        system = {"torch-bf16": "base", SHIPPED: SHIPPED}[row["system"]]
         expected = summary[row["capability"]]["systems"][system]["metrics"][row["metric"]]
         assert row["value"] == pytest.approx(100 * expected["value"], abs=1e-3)
         assert row["items"] == expected["n"]
     pair = compare(
-        sides["onnx-int8"], sides["torch-bf16"], tasks, margin=0.02, precision=PRECISION, allow=("prompts", "settings")
+        sides[SHIPPED], sides["torch-bf16"], tasks, margin=0.02, precision=PRECISION, allow=("prompts", "settings")
     )
     for row in differences_frame(several, 0.02).to_dicts():
         entry = pair["capabilities"][row["capability"]]["metrics"][row["metric"]]
@@ -49,15 +50,15 @@ def test_the_comparison_is_on_the_items_that_all_have() -> None:
 def test_one_system_alone_is_refused() -> None:
     sides = run_sides(RUN)
     with pytest.raises(RoleShiftError, match="2 to 5"):
-        compare_several({"onnx-int8": sides["onnx-int8"]}, {}, PRECISION)
+        compare_several({SHIPPED: sides[SHIPPED]}, {}, PRECISION)
 
 
 def test_the_items_behind_a_difference_average_to_it_where_the_metric_is_a_mean() -> None:
     tasks = load_params(REPOSITORY / "params.yaml").task_definitions()
     sides = run_sides(RUN)
-    items = item_differences(sides["torch-bf16"], sides["onnx-int8"], tasks)
+    items = item_differences(sides["torch-bf16"], sides[SHIPPED], tasks)
     assert items["difference"].abs().is_sorted(descending=True)
-    several = compare_several({name: sides[name] for name in ("torch-bf16", "onnx-int8")}, tasks, PRECISION)
+    several = compare_several({name: sides[name] for name in ("torch-bf16", SHIPPED)}, tasks, PRECISION)
     for row in differences_frame(several, 0.02).to_dicts():
         part = items.filter(pl.col("capability") == row["capability"])
         assert part.height == row["items"]
