@@ -24,6 +24,7 @@ import yaml
 
 from roleshift.contracts import ITEMS, SCORES, read_table, write_table
 from roleshift.dashboard import serving
+from roleshift.registry.moving import relocate
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SMOKE = REPOSITORY / "runs/smoke"
@@ -72,10 +73,12 @@ def _renamed(frame: pl.DataFrame, number: int) -> pl.DataFrame:
 
 def make_store(folder: Path) -> str:
     """The smoke run's registry with versions added until there are 200; its address."""
-    shutil.copy(SMOKE / "mlflow.db", folder / "mlflow.db")
     from mlflow import MlflowClient
 
+    shutil.copy(SMOKE / "mlflow.db", folder / "mlflow.db")
+    shutil.copytree(SMOKE / "mlartifacts", folder / "mlartifacts")
     uri = f"sqlite:///{folder}/mlflow.db"
+    relocate(uri)
     client = MlflowClient(uri)
     name = yaml.safe_load((SMOKE / "params.yaml").read_text(encoding="utf-8"))["registry"]["model_name"]
     newest = max(client.search_model_versions(f"name = '{name}'"), key=lambda version: int(version.version))
