@@ -7,6 +7,7 @@ sets with the same values are recognised as equal.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, cast
@@ -144,14 +145,13 @@ def load_assumptions(path: Path) -> Assumptions:
 
 def parse_assumptions(raw: Mapping[str, Any], where: str) -> Assumptions:
     """A set from a mapping laid over the default; an error names the file and the key."""
-    default = _bundled("impact", "assumptions.yaml")
-    default["costs"] = {
+    costs = {
         name: {symbol: entry[symbol]["value"] for symbol in COST_SYMBOLS}
         for name, entry in _bundled("catalog", "consequences.yaml").items()
     }
-    default["emerging"] = _bundled("catalog", "emerging.yaml")["assumptions"]
+    parts = {"costs": costs, "emerging": _bundled("catalog", "emerging.yaml")["assumptions"]}
     try:
-        return Assumptions.model_validate(merge_params(default, raw))
+        return Assumptions.model_validate(merge_params({**_bundled("impact", "assumptions.yaml"), **parts}, raw))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -159,9 +159,10 @@ def parse_assumptions(raw: Mapping[str, Any], where: str) -> Assumptions:
         raise RoleShiftError(f"{where}: {key + ': ' if key else ''}{message}") from None
 
 
-def _bundled(package: str, name: str) -> dict[str, Any]:
+@cache
+def _bundled(package: str, name: str) -> Mapping[str, Any]:
     raw = yaml.safe_load(files(f"roleshift.{package}").joinpath(name).read_text(encoding="utf-8"))
-    return cast(dict[str, Any], raw)
+    return cast(Mapping[str, Any], raw)
 
 
 def save_assumptions(path: Path, assumptions: Assumptions) -> None:

@@ -5,10 +5,11 @@ A company's own roles come as a YAML file of the same form and lie beside the bu
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
@@ -194,14 +195,22 @@ def parse_domains(raw: Mapping[str, Any], where: str) -> dict[str, Both]:
     return {k: _validated(Both, v, f"{where}: domains.{k}") for k, v in (raw.get("domains") or {}).items()}
 
 
-def bundled_roles() -> list[RoleEntry]:
+@cache
+def _bundled_roles_file() -> Mapping[str, Any]:
+    raw: Mapping[str, Any] = yaml.safe_load(bundled_text("roles.yaml"))
+    return raw
+
+
+@cache
+def bundled_roles() -> tuple[RoleEntry, ...]:
     """The bundled roles."""
-    return parse_roles(yaml.safe_load(bundled_text("roles.yaml")), "catalog/roles.yaml")
+    return tuple(parse_roles(_bundled_roles_file(), "catalog/roles.yaml"))
 
 
-def bundled_domains() -> dict[str, Both]:
+@cache
+def bundled_domains() -> Mapping[str, Both]:
     """The bundled domains with their names."""
-    return parse_domains(yaml.safe_load(bundled_text("roles.yaml")), "catalog/roles.yaml")
+    return MappingProxyType(parse_domains(_bundled_roles_file(), "catalog/roles.yaml"))
 
 
 def load_roles(path: Path) -> list[RoleEntry]:
@@ -211,7 +220,7 @@ def load_roles(path: Path) -> list[RoleEntry]:
     return parse_roles(read_yaml(path), str(path), bundled_domains())
 
 
-def work_of(entries: list[RoleEntry], activities: Activities, where: str) -> Work:
+def work_of(entries: Sequence[RoleEntry], activities: Activities, where: str) -> Work:
     """Roles and their tasks as the engine's tables, in the order of the file."""
     roles = [
         {
@@ -245,16 +254,19 @@ def parse_capabilities(raw: Mapping[str, Any], where: str) -> dict[str, Capabili
     return {name: _validated(CapabilityEntry, raw[name], f"{where}: {name}") for name in CAPABILITIES}
 
 
-def bundled_capabilities() -> dict[str, CapabilityEntry]:
+@cache
+def bundled_capabilities() -> Mapping[str, CapabilityEntry]:
     """The bundled descriptions of the thirteen capabilities."""
-    return parse_capabilities(yaml.safe_load(bundled_text("capabilities.yaml")), "catalog/capabilities.yaml")
+    raw = yaml.safe_load(bundled_text("capabilities.yaml"))
+    return MappingProxyType(parse_capabilities(raw, "catalog/capabilities.yaml"))
 
 
 @cache
-def bundled_elements() -> dict[str, Both]:
+def bundled_elements() -> Mapping[str, Both]:
     """Names of O*NET's generalized work activities and skills, in our own words, by element id."""
     raw = yaml.safe_load(bundled_text("elements.yaml"))
-    return {name: _validated(Both, texts, f"catalog/elements.yaml: {name}") for name, texts in raw.items()}
+    found = {name: _validated(Both, texts, f"catalog/elements.yaml: {name}") for name, texts in raw.items()}
+    return MappingProxyType(found)
 
 
 def parse_emerging(raw: Mapping[str, Any], where: str) -> list[EmergingEntry]:
@@ -270,9 +282,10 @@ def parse_emerging(raw: Mapping[str, Any], where: str) -> list[EmergingEntry]:
     return entries
 
 
-def bundled_emerging() -> list[EmergingEntry]:
+@cache
+def bundled_emerging() -> tuple[EmergingEntry, ...]:
     """The bundled emerging roles."""
-    return parse_emerging(yaml.safe_load(bundled_text("emerging.yaml")), "catalog/emerging.yaml")
+    return tuple(parse_emerging(yaml.safe_load(bundled_text("emerging.yaml")), "catalog/emerging.yaml"))
 
 
 def _list(raw: Mapping[str, Any], key: str, where: str) -> list[Any]:

@@ -1,7 +1,7 @@
 """What `catalog check` looks for beyond what reading refuses: every finding names the file and the entry."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def check_catalogue(own: Path | None = None) -> list[str]:
     return findings
 
 
-def role_faults(roles: list[RoleEntry], activities: Activities, where: str) -> Iterator[str]:
+def role_faults(roles: Sequence[RoleEntry], activities: Activities, where: str) -> Iterator[str]:
     """Unknown activities and classes, ids that stand twice, titles that several roles share."""
     tasks = Counter(task.id for role in roles for task in role.tasks)
     yield from (f"{where}: the task {name!r} stands {count} times" for name, count in tasks.items() if count > 1)
@@ -69,7 +69,7 @@ def role_faults(roles: list[RoleEntry], activities: Activities, where: str) -> I
         work_of(roles, activities, where)
 
 
-def _activities_of(roles: list[RoleEntry], activities: Activities) -> list[str]:
+def _activities_of(roles: Sequence[RoleEntry], activities: Activities) -> list[str]:
     named = {activity for role in roles for task in role.tasks for activity in task.activities}
     return [f": unknown activity {activity}" for activity in sorted(named - set(activities.ids))]
 

@@ -4,7 +4,7 @@ Every row names the model and the assumption set with its hash. Only measured ev
 an assumption set supposes ("what if") is taken out before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -149,7 +149,7 @@ EMERGING_HOURS = Contract(
 
 
 def impact_tables(
-    landscape: Landscape, entries: list[EmergingEntry], model_id: str, variant: str
+    landscape: Landscape, entries: Sequence[EmergingEntry], model_id: str, variant: str
 ) -> dict[str, tuple[pl.DataFrame, Contract]]:
     """The tables by file name, complete to their contracts."""
     analysis = landscape.analysis
@@ -201,7 +201,7 @@ DECIMALS = 6  # of every figure in the summary
 
 
 def impact_summary(
-    analysis: Analysis, entries: list[EmergingEntry], model_id: str, variant: str, sources: Mapping[str, Any]
+    analysis: Analysis, entries: Sequence[EmergingEntry], model_id: str, variant: str, sources: Mapping[str, Any]
 ) -> dict[str, Any]:
     """metrics/impact.json: the version, the assumptions, levels, decisions, mean and weighted shares, hours.
 

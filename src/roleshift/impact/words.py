@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Any, Literal
@@ -14,13 +15,19 @@ Language = Literal["en", "zh"]
 REGISTERED = re.compile(r"version (\d+) \(([^()]+)\)")
 
 
+@cache
+def _texts() -> Mapping[str, Mapping[str, str]]:
+    raw = files("roleshift.impact").joinpath("report_texts.yaml").read_text(encoding="utf-8")
+    found: Mapping[str, Mapping[str, str]] = yaml.safe_load(raw)
+    return found
+
+
 class Words:
     """The report's texts in one language."""
 
     def __init__(self, language: Language) -> None:
-        raw = files("roleshift.impact").joinpath("report_texts.yaml").read_text(encoding="utf-8")
         self.language = language
-        self.texts: dict[str, dict[str, str]] = yaml.safe_load(raw)
+        self.texts = _texts()
         self.capabilities = {k: getattr(v.name, language) for k, v in bundled_capabilities().items()}
         self.domains = {k: getattr(v, language) for k, v in bundled_domains().items()}
 
