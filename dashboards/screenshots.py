@@ -21,7 +21,9 @@ PAGES = ("overview", "compare", "registry", "review", "playground", "impact", "c
 WIDTHS = {"wide": 1400, "narrow": 400}
 HEIGHT = 1600
 COLOURS = 128
-GRAPH_SECONDS = 30  # what DVC may take to tell the pipeline's state
+# The page's script came to its end, and no slow answer is on its way (components/background.py).
+DRAWN = """document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+  && !document.querySelector('[data-testid=stSkeleton], [class*=st-key-waiting]')"""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,7 @@ def photograph(browser: Any, address: str, shot: Shot, target: Path, *, small: b
     page = browser.new_page(viewport={"width": shot.width, "height": shot.height}, color_scheme=scheme)
     page.goto(f"{address}/{shot.link}")
     page.locator("[data-testid=stMain] h1").first.wait_for(timeout=120_000)
-    page.wait_for_function(SETTLED, timeout=120_000)
-    for waiting in page.get_by_text("this takes some seconds").all():
-        waiting.wait_for(state="hidden", timeout=GRAPH_SECONDS * 1000)
+    page.wait_for_function(DRAWN, timeout=120_000)
     page.wait_for_function(SETTLED, timeout=120_000)
     picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
     if small:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from components.background import background, when_ready
+from components.background import background, say_waiting, when_ready
 from components.language import texts
 from components.safe import literal
 from roleshift.alerts import Alert, alerts_of
@@ -44,7 +44,7 @@ def show_alerts(project: Project, params: Params, versions: list[Version]) -> No
     def draw() -> bool:
         found = background().ask(key, lambda: _registry_alerts(str(project.root), params, versions), FRESH_SECONDS)
         if found is None:
-            st.caption(f":material/hourglass_top: {t('checking')}")
+            say_waiting("alerts", t("checking"))
             return False
         if isinstance(found, RoleShiftError):
             st.warning(literal(str(found)), icon=":material/warning:")

@@ -13,6 +13,7 @@ from roleshift.errors import RoleShiftError
 
 THREADS = 2
 KEPT = 64
+WAITING = "waiting"
 
 
 @dataclass
@@ -56,6 +57,12 @@ class Background:
 def background() -> Background:
     """One for all visitors of this server."""
     return Background()
+
+
+def say_waiting(name: str, text: str) -> None:
+    """A line as long as an answer is on its way; pictures of the page wait until no such line is left."""
+    with st.container(key=f"{WAITING}-{name}"):
+        st.caption(f":material/hourglass_top: {text}")
 
 
 def when_ready(draw: Callable[[], bool]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
-from components.background import background, when_ready
+from components.background import background, say_waiting, when_ready
 from components.language import texts
 from components.numbers import lasted
 from components.safe import literal
@@ -37,7 +37,7 @@ def show_pipeline(project: Project, seconds: Mapping[str, float]) -> None:
         t = texts("pipeline")
         found = background().ask(("pipeline", root, changed), lambda: pipeline_state(Path(root)), FRESH_SECONDS)
         if found is None:
-            st.caption(f":material/hourglass_top: {t('asking')}")
+            say_waiting("pipeline", t("asking"))
             _show(declared_stages(project.root), seconds)
             return False
         if isinstance(found, RoleShiftError):

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from roleshift.errors import RoleShiftError
 
-START_SECONDS = 180
+START_SECONDS, STOP_SECONDS = 180, 20
 # A page's script has ended and nothing is a placeholder any more, for half a second.
 SETTLED = """() => {
   const app = document.querySelector('[data-testid=stApp]');
@@ -51,7 +51,11 @@ def serving(
         yield address, server.pid
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        try:
+            server.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:  # a page still computes; there is nothing of it to keep
+            server.kill()
+            server.wait()
 
 
 def _wait(server: subprocess.Popen[bytes], address: str) -> None:
