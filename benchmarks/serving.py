@@ -1,11 +1,11 @@
 """`roleshift serve` under load, beside `mlflow models serve` on the same version and the same load.
 
 64 clients ask greedy questions of mixed lengths as fast as they are answered. In the middle the
-served alias moves from the fp32 to the int8 export. Checked: no status but 200 and 429, and every
-answer equal to what the same artifact gives offline. The versions are registered in a store of
-this script's own; the project's is left alone. Where llama.cpp's `llama-server` is installed and
-the base model is a GGUF file, it gets the same load with that file: the same network, untuned, so
-its answers are not compared.
+served alias moves from the fp32 export to the variant that `select` chose. Checked: no status but
+200 and 429, and every answer equal to what the same artifact gives offline. The versions are
+registered in a store of this script's own; the project's is left alone. Where llama.cpp's
+`llama-server` is installed and the base model is a GGUF file, it gets the same load with that file:
+the same network, untuned, so its answers are not compared.
 
 Run in a project with a finished run: python -P benchmarks/serving.py [SECONDS, default 60]
 """
@@ -189,7 +189,8 @@ async def main() -> None:
     """Both servers, one after the other, under the same load."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
     project = Project.discover()
-    fp32, int8 = (project.root / f"models/onnx/{name}" for name in ("onnx-fp32", "onnx-int8"))
+    chosen = read_json(project.root / "metrics/selection.json")["shipped"]
+    fp32, shipped = (project.root / f"models/onnx/{name}" for name in ("onnx-fp32", chosen))
     inputs = pl.read_parquet(project.root / "data/examples/validation.parquet")["input"].to_list()
     texts = sorted(inputs, key=len)[:: max(1, len(inputs) // PROMPTS)][:PROMPTS]
     with tempfile.TemporaryDirectory() as folder:
@@ -200,8 +201,8 @@ async def main() -> None:
         tracking = open_tracking(uri, home, "roleshift")
         tracking.client.create_registered_model("roleshift")
         first = registered(tracking, fp32, "champion")
-        second = registered(tracking, int8, "challenger")
-        answers = {f"roleshift/{first}": offline(fp32, texts), f"roleshift/{second}": offline(int8, texts)}
+        second = registered(tracking, shipped, "challenger")
+        answers = {f"roleshift/{first}": offline(fp32, texts), f"roleshift/{second}": offline(shipped, texts)}
         answers[""] = answers[f"roleshift/{second}"]
         environment = {**os.environ, "MLFLOW_TRACKING_URI": uri}
         chat = "/v1/chat/completions"
@@ -211,14 +212,14 @@ async def main() -> None:
             await asyncio.sleep(seconds / 2)
             tracking.client.set_registered_model_alias("roleshift", "champion", str(second))
             ours = await running
-            print(ours.line("roleshift serve, the alias moves from fp32 to int8 in the middle"), flush=True)
+            print(ours.line(f"roleshift serve, the alias moves from fp32 to {chosen} in the middle"), flush=True)
             alone = await load(url + chat, seconds / 2, answers, texts)
-            print(alone.line("roleshift serve, int8"), flush=True)
+            print(alone.line(f"roleshift serve, {chosen}"), flush=True)
         command = [str(BIN / "mlflow"), "models", "serve", "-m", "models:/roleshift@challenger", "--env-manager",
                    "local", "--port", "PORT"]  # fmt: skip
         async with serving(command, "/ping", home, environment) as url:
             theirs = await load(f"{url}/invocations", seconds / 2, answers, texts, "mlflow")
-            print(theirs.line("mlflow models serve, int8"), flush=True)
+            print(theirs.line(f"mlflow models serve, {chosen}"), flush=True)
         gguf = next((project.root / "data/raw").rglob("*.gguf"), None)
         llama = shutil.which("llama-server")
         if llama and gguf:
