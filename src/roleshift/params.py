@@ -5,6 +5,8 @@ say what is allowed.
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -402,13 +404,19 @@ def load_params(path: Path) -> Params:
     return parse_params(read_yaml(path), str(path))
 
 
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Any:
+    """A YAML text's content; a stage reads params.yaml and dvc.yaml several times, at a tenth of a second each."""
+    return YAML(typ="safe", pure=True).load(text)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping; a missing or malformed file is a one-line error that names it.
 
     YAML 1.2, as DVC reads and writes it: `dvc exp run -S` may write the text `off` without quotes.
     """
     try:
-        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        raw = deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise RoleShiftError(f"{path}: no such file") from None
     except (YAMLError, UnicodeDecodeError) as error:
