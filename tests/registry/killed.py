@@ -60,7 +60,8 @@ def _register(root: Path, uri: str, die_at: tuple[str, int, str] | None, writes:
                 os.kill(os.getpid(), signal.SIGKILL)
             if here == "within":  # half of the artifacts are there
                 folder = Path(arguments[2])
-                target = Path(arguments[0].get_logged_model(arguments[1]).artifact_location.removeprefix("file://"))
+                model = Path(arguments[0].get_logged_model(arguments[1]).artifact_location.removeprefix("file://"))
+                target = model.joinpath(*arguments[3:])
                 for file in sorted(folder.rglob("*"))[::2]:
                     if file.is_file():
                         LocalArtifactRepository(str(target / file.parent.relative_to(folder))).log_artifact(str(file))

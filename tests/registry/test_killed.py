@@ -17,7 +17,8 @@ from roleshift.registry.versions import list_versions
 POINTS = [
     ("log_batch", 3, "after"),
     ("create_logged_model", 1, "after"),
-    ("log_model_artifacts", 2, "within"),
+    ("log_model_artifacts", 3, "within"),  # the tuned model's code and manifest
+    ("log_model_artifacts", 4, "within"),  # its weights
     ("create_model_version", 2, "before"),
     ("create_model_version", 2, "after"),
     ("set_registered_model_alias", 2, "before"),

@@ -64,6 +64,25 @@ def test_an_altered_weight_is_named_and_registering_again_puts_it_right(
     assert registering().changes == ()
 
 
+@pytest.mark.parametrize("name", ["pyfunc.py", "code/roleshift/generation/torch_backend.py"])
+def test_altered_code_is_named_and_registering_again_puts_it_right(
+    tracking: Tracking, registering: Callable[..., Registered], name: str
+) -> None:
+    registering()
+    version = resolve(tracking, "roleshift", "2")
+    folder = Path(tracking.client.get_logged_model(version.logged_model).artifact_location.removeprefix("file://"))
+    code = bytearray((folder / name).read_bytes())
+    code[0] ^= 1
+    (folder / name).write_bytes(code)
+    with pytest.raises(RoleShiftError, match=rf"{name}: differs from the registered code"):
+        verify(tracking, version)
+    assert registering().changes == ("registered version 2 (tuned)",)
+    assert verify(tracking, resolve(tracking, "roleshift", "2")) > 5
+    (folder / name).unlink()
+    with pytest.raises(RoleShiftError, match=rf"{name}: missing from the registered version"):
+        verify(tracking, version)
+
+
 def test_altered_evidence_and_an_altered_manifest_are_named(
     tracking: Tracking, registering: Callable[..., Registered], tmp_path: Path
 ) -> None:

@@ -73,6 +73,23 @@ def test_a_variant_of_two_graphs_loads_and_answers(two_graphs, tmp_path):
     assert answers["sampled"] != answers["string"]
 
 
+def test_a_version_holds_the_code_that_it_runs_and_no_more(registered):
+    code = next(Path(registered.uri.removeprefix("sqlite:///")).parent.rglob("code/roleshift"))
+    held = {path.relative_to(code).as_posix() for path in code.rglob("*.py")}
+    assert {"serving/pyfunc.py", "generation/onnx_backend.py", "generation/torch_backend.py", "training/base.py"} <= held
+    assert not [path for path in held if path.startswith(("registry/", "impact/", "evaluation/", "data/"))]
+
+
+def test_code_altered_by_one_byte_is_refused_by_name(registered, tmp_path):
+    code = next(Path(registered.uri.removeprefix("sqlite:///")).parent.rglob("generation/torch_backend.py"))
+    before = code.read_bytes()
+    code.write_bytes(before + b" ")
+    result = load_elsewhere(tmp_path, registered.uri)
+    code.write_bytes(before)
+    assert result.returncode != 0
+    assert "torch_backend.py: differs from the registered code" in result.stderr
+
+
 def test_an_artifact_altered_by_one_byte_is_refused_by_name(registered, tmp_path):
     weights = next(Path(registered.uri.removeprefix("sqlite:///")).parent.rglob("artifacts/tiny/model.safetensors"))
     content = bytearray(weights.read_bytes())

@@ -12,7 +12,7 @@ from roleshift.files import read_json, sha256_file
 from roleshift.registry.manifest import data_hashes
 from roleshift.registry.tracking import Tracking, is_server, reporting
 from roleshift.registry.versions import DAMAGED, STATE, Version, check_manifest, download_manifest
-from roleshift.serving.pyfunc import check_artifacts
+from roleshift.serving.pyfunc import check_artifacts, check_code
 
 TRAINING = "roleshift.training_run"
 
@@ -76,18 +76,17 @@ def verify(tracking: Tracking, version: Version) -> int:
         with reporting(tracking.uri):
             location = tracking.client.get_logged_model(version.logged_model).artifact_location
             copy = str(folder) if is_server(tracking.uri) else None  # files of this machine are hashed where they lie
-            found = mlflow.artifacts.download_artifacts(
-                f"{location}/artifacts", dst_path=copy, tracking_uri=tracking.uri
-            )
+            found = Path(mlflow.artifacts.download_artifacts(location, dst_path=copy, tracking_uri=tracking.uri))
         try:
-            check_manifest(version, Path(found) / "manifest.json")
-            manifest = read_json(Path(found) / "manifest.json")
-            check_artifacts(Path(found), manifest)
+            check_manifest(version, found / "artifacts/manifest.json")
+            manifest = read_json(found / "artifacts/manifest.json")
+            check_artifacts(found / "artifacts", manifest)
+            check_code(found, manifest)
         except RoleShiftError:
             with reporting(tracking.uri):
                 tracking.client.set_model_version_tag(version.name, str(version.number), DAMAGED, "true")
             raise
-        count = len(manifest["files"]) + 1
+        count = len(manifest["files"]) + len(manifest.get("code", {})) + 1
         if version.evidence_run is not None:
             try:
                 count += _verify_evidence(tracking, version, version.evidence_run, Path(folder))

@@ -14,7 +14,7 @@ import polars as pl
 
 from roleshift.contracts import ITEMS, SCORES, read_table
 from roleshift.errors import RoleShiftError
-from roleshift.files import hash_json, hash_tree, list_files, read_json, sha256_file
+from roleshift.files import hash_json, list_files, read_json, sha256_file
 from roleshift.params import read_yaml
 
 SCHEMA = 1
@@ -70,33 +70,29 @@ def read_made(root: Path, base_source: str) -> Made:
     where = {"git": git_state(root), "dvc": dvc_hashes(root), "environment": environment(), "user": user()}
     base_variant = _variants(root / "evidence/baseline", base_id)
     raw = root / "data/raw" / base_source
-    base = _candidate("base", base_id, base_variant, {base_source: raw}, artifact=hash_tree(raw), facts=facts | where)
-    model = shipped_folder(root, shipped)
-    tuned = _candidate(
-        "tuned",
-        tuned_id,
-        shipped,
-        {shipped: model, "adapter": root / "models/adapter"},
-        artifact=hash_tree(model),
-        facts=facts | where,
-    )
+    base = _candidate("base", base_id, base_variant, {base_source: raw}, facts=facts | where)
+    model = {shipped: shipped_folder(root, shipped), "adapter": root / "models/adapter"}
+    tuned = _candidate("tuned", tuned_id, shipped, model, facts=facts | where)
     contents = {"base": base.content_id, "tuned": tuned.content_id}
     keyed = {key: value for key, value in facts.items() if key not in ("data", "base")}
     return Made(base, tuned, hash_json(contents | keyed)[:16])
 
 
 def _candidate(
-    kind: str, model_id: str, variant: str, folders: dict[str, Path], *, artifact: str, facts: dict[str, Any]
+    kind: str, model_id: str, variant: str, folders: dict[str, Path], *, facts: dict[str, Any]
 ) -> Candidate:
+    """`folders` names the model's own folder first; each file is hashed once."""
     files = {
         f"{name}/{p.relative_to(folder).as_posix()}": {"sha256": sha256_file(p), "bytes": p.stat().st_size}
         for name, folder in folders.items()
         for p in list_files(folder)
     }
-    content_id = content_id_of(model_id, artifact)
+    model = f"{next(iter(folders))}/"
+    hashes = {name.removeprefix(model): entry["sha256"] for name, entry in files.items() if name.startswith(model)}
+    content_id = content_id_of(model_id, hash_json(hashes))
     manifest = {
         "schema": SCHEMA, "kind": kind, "model_id": model_id, "content_id": content_id, "variant": variant,
-        "model": next(iter(folders)), "files": files, **facts,
+        "model": model.rstrip("/"), "files": files, **facts,
     }  # fmt: skip
     return Candidate(kind, model_id, variant, folders, content_id, manifest)
 

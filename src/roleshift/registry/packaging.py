@@ -4,6 +4,7 @@ import importlib.metadata
 import logging
 import shutil
 import tempfile
+from modulefinder import ModuleFinder
 from pathlib import Path
 
 import mlflow.pyfunc
@@ -13,6 +14,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 import roleshift
+from roleshift.files import list_files, sha256_file
 from roleshift.registry.manifest import Candidate, write_manifest
 
 CODE = (
@@ -33,6 +35,8 @@ CODE = (
 ONNX = ("onnxruntime-gpu", "onnxruntime")
 """One of them: they exclude each other."""
 TORCH = ("torch", "gguf", "accelerate")
+PYFUNC = "serving/pyfunc.py"
+"""The model from code, below the package."""
 EXAMPLE = ["In one sentence: what is a registry for?"]
 
 
@@ -76,36 +80,67 @@ def signature() -> ModelSignature:
 
 
 def upload(client: MlflowClient, candidate: Candidate, logged: LoggedModel) -> None:
-    """Write the candidate's MLflow model and upload it into the logged model, which becomes READY.
+    """Upload the candidate as an MLflow model into the logged model, which becomes READY.
 
     Done again into the same logged model it overwrites: what a killed upload left is completed.
-    This is `mlflow.pyfunc.log_model` without its trial prediction, which would load the model.
+    This is `mlflow.pyfunc.log_model` without its trial prediction, which would load the model, and without
+    its two further copies: the artifacts go from where they lie to the store.
     """
+    with tempfile.TemporaryDirectory(prefix="roleshift-register-") as temporary:
+        folder = Path(temporary) / "model"
+        _write_model(folder, candidate, logged, Path(temporary))
+        client.log_model_artifacts(logged.model_id, str(folder))
+    for name, path in candidate.folders.items():
+        client.log_model_artifacts(logged.model_id, str(path), f"artifacts/{name}")
+    client.finalize_logged_model(logged.model_id, "READY")
+
+
+def _write_model(folder: Path, candidate: Candidate, logged: LoggedModel, temporary: Path) -> None:
+    """Everything of the MLflow model but the candidate's own folders, with a manifest that hashes the code too."""
     logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)
     package = Path(roleshift.__file__).parent
-    with tempfile.TemporaryDirectory(prefix="roleshift-register-") as temporary:
-        code = Path(temporary) / "roleshift"
-        shutil.copytree(package, code, ignore=shutil.ignore_patterns("__pycache__"))
-        manifest = Path(temporary) / "manifest.json"
-        write_manifest(manifest, candidate.manifest)
-        folder = Path(temporary) / "model"
-        mlflow.pyfunc.save_model(
-            str(folder),
-            mlflow_model=Model(
-                artifact_path=logged.artifact_location,
-                model_uuid=logged.model_id,
-                model_id=logged.model_id,
-                run_id=logged.source_run_id,
-            ),
-            python_model=str(package / "serving" / "pyfunc.py"),
-            artifacts={"manifest": str(manifest)} | {name: str(path) for name, path in candidate.folders.items()},
-            code_paths=[str(code)],
-            signature=signature(),
-            input_example=EXAMPLE,
-            pip_requirements=requirements(candidate.variant),
-            model_config={"threads": 0, "provider": "auto", "batch_size": 10},
-        )
-        for bytecode in list(folder.rglob("__pycache__")):
-            shutil.rmtree(bytecode)
-        client.log_model_artifacts(logged.model_id, str(folder))
-    client.finalize_logged_model(logged.model_id, "READY")
+    for source in serving_code(package):
+        target = temporary / "roleshift" / source.relative_to(package)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    manifest = temporary / "manifest.json"
+    model = Model(
+        artifact_path=logged.artifact_location,
+        model_uuid=logged.model_id,
+        model_id=logged.model_id,
+        run_id=logged.source_run_id,
+    )
+    write_manifest(manifest, candidate.manifest)
+    mlflow.pyfunc.save_model(
+        str(folder),
+        mlflow_model=model,
+        python_model=str(package / PYFUNC),
+        artifacts={"manifest": str(manifest)},
+        code_paths=[str(temporary / "roleshift")],
+        signature=signature(),
+        input_example=EXAMPLE,
+        pip_requirements=requirements(candidate.variant),
+        model_config={"threads": 0, "provider": "auto", "batch_size": 10},
+    )
+    for bytecode in list(folder.rglob("__pycache__")):
+        shutil.rmtree(bytecode)
+    code = [folder / Path(PYFUNC).name, *list_files(folder / "code")]
+    hashes = {path.relative_to(folder).as_posix(): sha256_file(path) for path in code}
+    write_manifest(folder / "artifacts/manifest.json", candidate.manifest | {"code": hashes})
+    model.model_size_bytes = sum(entry["bytes"] for entry in candidate.files.values())
+    model.save(str(folder / "MLmodel"))
+
+
+def serving_code(package: Path) -> list[Path]:
+    """The modules of this package that a registered version imports, those inside functions included.
+
+    The whole package would be more than ten times as many files, each a request of its own to a remote
+    store, for code that a version never runs.
+    """
+    with tempfile.TemporaryDirectory() as place:  # nothing else is found there: other packages are requirements
+        link = Path(place) / package.name
+        link.symlink_to(package)
+        finder = ModuleFinder(path=[place])
+        finder.import_hook(f"{package.name}.{PYFUNC.removesuffix('.py').replace('/', '.')}")
+        found = [Path(module.__file__) for module in finder.modules.values() if module.__file__]
+        return sorted(package / path.relative_to(link) for path in found)

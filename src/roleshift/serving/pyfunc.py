@@ -44,6 +44,7 @@ class ServedModel(PythonModel):
         manifest_path = Path(context.artifacts["manifest"])
         manifest = read_json(manifest_path)
         check_artifacts(manifest_path.parent, manifest)
+        check_code(manifest_path.parent.parent, manifest)
         config = context.model_config or {}
         self._options: dict[str, Any] = {
             "threads": int(config.get("threads", 0)),
@@ -92,6 +93,20 @@ def check_artifacts(folder: Path, manifest: dict[str, Any]) -> None:
             raise RoleShiftError(f"{path}: missing from the registered version; register it again")
         if path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
             raise RoleShiftError(f"{path}: differs from the registered content; do not use it, register it again")
+
+
+def check_code(folder: Path, manifest: dict[str, Any]) -> None:
+    """Raise, naming the file, where a file of the code that was registered is missing or was altered.
+
+    Of versions of earlier releases no hashes of code are known. Code that checks itself finds what went wrong with
+    a store, not who means ill: for that promotion and rollback check it, and `roleshift serve` runs none of it.
+    """
+    for name, sha256 in manifest.get("code", {}).items():
+        path = folder / name
+        if not path.is_file():
+            raise RoleShiftError(f"{path}: missing from the registered version; register it again")
+        if sha256_file(path) != sha256:
+            raise RoleShiftError(f"{path}: differs from the registered code; do not use it, register it again")
 
 
 def cache_folder() -> Path:
