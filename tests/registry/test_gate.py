@@ -13,7 +13,7 @@ from roleshift.contracts import ITEMS, SCORES, write_table
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.plan import score_answers
 from roleshift.feedback.events import About, Answered, Event
-from roleshift.files import read_json, write_json
+from roleshift.files import hash_tree, read_json, write_json
 from roleshift.params import Params, load_params
 from roleshift.registry.gate import Verdict, run_gate, stored_verdict
 from roleshift.registry.registering import Registered
@@ -75,12 +75,13 @@ def states(verdict: Verdict) -> dict[str, str]:
     return {rule.name: rule.state for rule in verdict.rules}
 
 
-def test_a_better_version_passes_against_the_baseline_and_the_result_is_stored(gate_of, tracking, tmp_path):
+def test_a_better_version_passes_against_the_baseline_and_the_result_is_stored(gate_of, tracking, root, tmp_path):
     verdict = gate_of(base=0.2, tuned=0.8)
     assert (verdict.against, verdict.summary) == (1, "pass")
     assert {states(verdict)[name] for name in ("not worse", "better", "slices", "enough items")} == {"pass"}
     assert states(verdict)["export parity"] == "pass"
     assert states(verdict)["throughput"] == "not applicable"
+    assert verdict.evidence == hash_tree(root / "evidence")
     version = resolve(tracking, "roleshift", "2")
     assert tracking.client.get_model_version("roleshift", "2").tags["roleshift.gate"] == "pass"
     stored = tracking.client.download_artifacts(version.evidence_run, "gate/version-2.json", str(tmp_path))

@@ -162,13 +162,20 @@ def reconcile(accept: Annotated[bool, typer.Option(help="Take the alias's versio
     print(f"champion: {'none' if now.alias is None else f'version {now.alias}'}, as the audit log says")
 
 
-def history(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Every change of the champion, oldest first; the chain of hashes is checked."""
+def history(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+            verify: Annotated[bool, typer.Option("--verify", help="Hash the evidence that was judged again.")] = False,
+            ) -> None:  # fmt: skip
+    """Every change of the champion, oldest first; the chain of hashes is checked, with --verify the evidence too."""
     from roleshift.impact.text import table
-    from roleshift.registry import promotion
+    from roleshift.registry import lineage, promotion
 
     opened = Opened.here()
     now = promotion.standing(opened.tracking, opened.name)
+    if verify:
+        for entry in now.entries:
+            lineage.verify_judged(opened.tracking, entry)
+        judged = sum(entry.evidence_hash is not None for entry in now.entries)
+        print(f"evidence of {judged} of {len(now.entries)} entries hashed: as it was judged", file=sys.stderr)
     if as_json:
         print(json.dumps([asdict(entry) for entry in now.entries], ensure_ascii=False, indent=2))
         return

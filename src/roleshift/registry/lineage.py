@@ -8,10 +8,18 @@ from typing import Any
 import mlflow.artifacts
 
 from roleshift.errors import RoleShiftError
-from roleshift.files import read_json, sha256_file
+from roleshift.files import hash_tree, read_json, sha256_file
+from roleshift.registry.audit import Entry
 from roleshift.registry.manifest import data_hashes
 from roleshift.registry.tracking import Tracking, is_server, reporting
-from roleshift.registry.versions import DAMAGED, STATE, Version, check_manifest, download_manifest
+from roleshift.registry.versions import (
+    DAMAGED,
+    STATE,
+    Version,
+    check_manifest,
+    download_manifest,
+    download_run_evidence,
+)
 from roleshift.serving.pyfunc import check_artifacts, check_code
 
 TRAINING = "roleshift.training_run"
@@ -110,6 +118,23 @@ def _verify_evidence(tracking: Tracking, version: Version, run_id: str, folder: 
         if sha256_file(path) != value:
             raise RoleShiftError(f"{name} of run {run_id}: differs from what was registered; register it again")
     return len(hashes)
+
+
+def verify_judged(tracking: Tracking, entry: Entry) -> None:
+    """Raise where the run that an audit entry names no longer holds the evidence that the gate judged.
+
+    `verify` holds files against what stands beside them in the store; this holds them against the audit log,
+    which whoever can write to the store cannot alter unnoticed.
+    """
+    if entry.evidence is None or entry.evidence_hash is None:  # nothing was judged, or by an earlier release
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        found = hash_tree(download_run_evidence(tracking, entry.evidence, Path(folder)))
+    if found != entry.evidence_hash:
+        raise RoleShiftError(
+            f"audit log of {entry.model!r}, entry {entry.sequence}: the evidence of run {entry.evidence} is not what "
+            "the gate judged then; restore it from a copy"
+        )
 
 
 def data_here(root: Path, registered: Mapping[str, Any]) -> dict[str, str]:

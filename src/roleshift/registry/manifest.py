@@ -78,9 +78,7 @@ def read_made(root: Path, base_source: str) -> Made:
     return Made(base, tuned, hash_json(contents | keyed)[:16])
 
 
-def _candidate(
-    kind: str, model_id: str, variant: str, folders: dict[str, Path], *, facts: dict[str, Any]
-) -> Candidate:
+def _candidate(kind: str, model_id: str, variant: str, folders: dict[str, Path], *, facts: dict[str, Any]) -> Candidate:
     """`folders` names the model's own folder first; each file is hashed once."""
     files = {
         f"{name}/{p.relative_to(folder).as_posix()}": {"sha256": sha256_file(p), "bytes": p.stat().st_size}

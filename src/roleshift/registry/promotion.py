@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from roleshift.errors import RoleShiftError
 from roleshift.registry.audit import CHAMPION_KINDS, AuditLog, Entry, audit_uri, audited_champion, exclusive
 from roleshift.registry.gate import Verdict
-from roleshift.registry.lineage import verify
+from roleshift.registry.lineage import verify, verify_judged
 from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import Version, list_versions, resolve
 
@@ -117,6 +117,7 @@ def promote(
 def rollback(tracking: Tracking, name: str, *, expected: int | None, who: str, reason: str) -> Entry:
     """Make the last version that was champion before, is not retired and is still intact, champion again.
 
+    Intact: every file as registered, and its evidence what the gate judged by the audit log.
     `expected` is the champion that the caller wants to leave.
     """
     _require_reason(reason)
@@ -132,6 +133,7 @@ def rollback(tracking: Tracking, name: str, *, expected: int | None, who: str, r
                 continue
             try:
                 verify(tracking, version)
+                verify_judged(tracking, _made_champion(now.entries, number))
             except RoleShiftError as error:
                 damaged.append(str(error))
                 continue
@@ -183,6 +185,12 @@ def _cut_off(now: Standing) -> bool:
 
 def _last_change(entries: list[Entry]) -> Entry:
     return [entry for entry in entries if entry.kind in CHAMPION_KINDS][-1]
+
+
+def _made_champion(entries: list[Entry], number: int) -> Entry:
+    """The last change that made a version champion by the gate's judgement, else by other means."""
+    found = [entry for entry in entries if entry.kind in CHAMPION_KINDS and entry.version_to == number]
+    return next((entry for entry in reversed(found) if entry.evidence_hash is not None), found[-1])
 
 
 def needed_for_rollback(entries: list[Entry]) -> set[int]:

@@ -80,9 +80,14 @@ def download_evidence(tracking: Tracking, version: Version, folder: Path) -> Pat
     """Bring a version's `evidence/` to `folder` and return it; the base has `baseline`, a tuned one both parts."""
     if version.evidence_run is None:
         raise RoleShiftError(f"version {version.number} has no evidence; run `dvc repro register` where it was made")
+    return download_run_evidence(tracking, version.evidence_run, folder)
+
+
+def download_run_evidence(tracking: Tracking, run_id: str, folder: Path) -> Path:
+    """Bring the `evidence/` of a pipeline run to `folder` and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     with reporting(tracking.uri):
-        tracking.client.download_artifacts(version.evidence_run, "evidence", str(folder))
+        tracking.client.download_artifacts(run_id, "evidence", str(folder))
     return folder / "evidence"
 
 
