@@ -65,6 +65,27 @@ def test_strings_messages_and_frames_are_answered_with_parameters(registered, tm
     assert "mlartifacts" in found["code"]
 
 
+NO_PICKLE = """
+import os, pickle
+os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+def refuse(*_, **__):
+    raise RuntimeError("a pickle was loaded")
+class Refused(pickle.Unpickler):
+    __init__ = load = refuse
+pickle.load, pickle.loads, pickle.Unpickler = refuse, refuse, Refused
+"""
+
+
+def test_versions_load_and_answer_where_every_pickle_is_refused(registered, two_graphs, tmp_path):
+    for name, uri in (("torch", registered.uri), ("onnx", register_tiny(tmp_path, two_graphs).uri)):
+        (tmp_path / name).mkdir()
+        result = load_elsewhere(tmp_path / name, uri, NO_PICKLE + LOAD)
+        assert result.returncode == 0, result.stderr
+    (tmp_path / "guard").mkdir()
+    result = load_elsewhere(tmp_path / "guard", registered.uri, NO_PICKLE + "pickle.loads(pickle.dumps(1))")
+    assert "a pickle was loaded" in result.stderr
+
+
 def test_a_variant_of_two_graphs_loads_and_answers(two_graphs, tmp_path):
     result = load_elsewhere(tmp_path, register_tiny(tmp_path, two_graphs).uri)
     assert result.returncode == 0, result.stderr
