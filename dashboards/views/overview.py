@@ -19,7 +19,7 @@ from components.tables import table
 from components.versions import recent_of, versions_of
 from roleshift.evaluation.overview import OverviewRow, figures_frame, overview
 from roleshift.project import Project
-from roleshift.registry.recent import stage_seconds
+from roleshift.registry.figures import stage_seconds
 from roleshift.registry.versions import Version
 
 t = texts("overview")

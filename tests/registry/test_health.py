@@ -22,6 +22,7 @@ def test_each_fault_gives_an_alert_that_names_the_version(tmp_path: Path) -> Non
     assert not hash_alerts(tracking, versions)
     runs = recent_runs(tracking, "roleshift")
     assert runs.filter(what="pipeline")["versions"].to_list() == ["1, 2"]
+    assert runs.filter(what="pipeline")["seconds"].to_list() == [10.0]  # two for each of five stages
     assert set(runs["state"]) == {"finished"}
 
     tracking.client.set_registered_model_alias("roleshift", "champion", "2")  # past the audit log

@@ -6,7 +6,7 @@ import pytest
 
 from roleshift.files import read_json
 from roleshift.project import Project
-from roleshift.registry.recent import measured_seconds, stage_seconds
+from roleshift.registry.figures import measured_seconds, stage_seconds
 from roleshift.registry.system_facts import (
     SystemFacts,
     changes_frame,

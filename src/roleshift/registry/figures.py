@@ -17,6 +17,8 @@ LIST_LENGTH = 4
 """Longer lists are series or rows of items; they are in the artifacts."""
 NAME_LENGTH = 250
 PARAM_LENGTH = 6000
+SECONDS = "seconds/"
+"""Beginning of the names of the stages' measured seconds."""
 TRAINING = ("best_validation_loss", "final_train_loss", "steps", "tokens", "examples", "trainable_parameters")
 
 
@@ -33,13 +35,36 @@ def figures(root: Path) -> dict[str, float]:
         named.append((f"selection/{candidate['variant']} quality", candidate.get("quality")))
     for name, entry in read_json(metrics / "impact.json").get("mean_over_roles", {}).items():
         named += [(f"roles/{name} {bound}", value) for bound, value in entry.items()]
-    for path in sorted((metrics / "timings").glob("*.json")):
-        named.append((f"seconds/{path.stem}", read_json(path).get("seconds")))
+    named += [(f"{SECONDS}{stage}", seconds) for stage, seconds in stage_seconds(root).items()]
     timed = metrics / "timings/select.json"
     for variant in read_json(timed).get("variants", ()) if timed.is_file() else ():
         named.append((f"speed/{variant['name']} tokens per second", variant["tokens_per_second"]))
         named.append((f"speed/{variant['name']} speedup", variant.get("speedup")))
     return {mlflow_name(name): float(value) for name, value in named if _finite(value)}
+
+
+def measured_seconds(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Seconds by stage out of numbers `timings.STAGE...`: training, generation, export.
+
+    Every timing of `export` is a duration, of the others those that are called so. What a stage does
+    besides (reading, scoring, intervals) is not measured and not in it.
+    """
+    found: dict[str, float] = {}
+    for key, value in metrics.items():
+        parts = key.split(".")
+        if parts[0] != "timings" or len(parts) < 3:
+            continue
+        if parts[1] == "export" or parts[-1].endswith("seconds"):
+            found[parts[1]] = found.get(parts[1], 0.0) + value
+    return found
+
+
+def stage_seconds(folder: Path) -> dict[str, float]:
+    """`measured_seconds` of the run whose `metrics/timings/` lies in `folder`."""
+    metrics: dict[str, float] = {}
+    for path in sorted((folder / "metrics/timings").glob("*.json")):
+        metrics |= numbers(read_json(path), f"timings.{path.stem}")
+    return measured_seconds(metrics)
 
 
 def _scores(evaluated: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
