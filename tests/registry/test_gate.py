@@ -53,13 +53,14 @@ def gate_of(
         evaluated: dict[str, object] | None = None,
         selection: dict[str, str] | None = None,
         timed: list[dict[str, object]] | None = None,
+        parity: float = 0.001,
         **evidence: float,
     ) -> Verdict:
         weights = f"model-{evidence['tuned']}"
         make_project(root, weights=weights)
         give_evidence(root, params, weights=weights, **evidence)
         write_json(root / "metrics/export.json", {"parity_tolerance": 0.02, "variants": {
-            "onnx-fp32": {"parity": {"largest_logit_difference": 0.001}}}})  # fmt: skip
+            "onnx-fp32": {"parity": {"largest_logit_difference": parity}}}})  # fmt: skip
         if evaluated is not None:
             write_json(root / "metrics/evaluate.json", {"capabilities": evaluated})
         if selection is not None:
@@ -162,6 +163,48 @@ def test_a_budget_of_throughput_is_held_against_the_measured_one(
     for least, state in ((1000, "pass"), (1300, "fail")):
         budget = params.model_copy(update={"gate": params.gate.model_copy(update={"tokens_per_second": least})})
         assert states(run_gate(tracking, budget, version, votes=()))["throughput"] == state
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "state"),
+    [
+        ({"robustness": {"difference": -0.15, "low": -0.3, "high": -0.09}}, "robustness", "pass"),
+        ({"robustness": {"difference": -0.2, "low": -0.3, "high": -0.11}}, "robustness", "fail"),
+        ({"robustness": {"difference": -0.2, "low": None, "high": None}}, "robustness", "pass"),  # too few to say
+        ({}, "robustness", "not applicable"),
+        ({"leaks": {"either": 5}}, "leaks", "pass"),
+        ({"leaks": {"either": 6}}, "leaks", "fail"),
+        ({}, "leaks", "not applicable"),
+    ],
+)
+def test_what_the_run_measured_is_held_against_the_bounds_of_params(
+    gate_of: Callable[..., Verdict], change: dict[str, object], rule: str, state: str
+) -> None:
+    part = {"primary_metric": "accuracy", "systems": {}, "differences": {}, "items": 100} | change
+    verdict = gate_of(base=0.2, tuned=0.8, evaluated={"classify": part})
+    assert states(verdict)[rule] == state
+    assert ("classify" in next(each.figure for each in verdict.rules if each.name == rule)) == (
+        state == "fail" or "leaks" in change
+    )
+
+
+@pytest.mark.parametrize(("difference", "state"), [(0.02, "pass"), (0.0201, "fail")])
+def test_an_export_that_answers_unlike_the_trained_model_fails(
+    gate_of: Callable[..., Verdict], difference: float, state: str
+) -> None:
+    assert states(gate_of(base=0.2, tuned=0.8, parity=difference))["export parity"] == state
+
+
+def test_slices_that_regressed_are_counted_against_those_allowed(
+    gate_of: Callable[..., Verdict], tracking: Tracking, params: Params
+) -> None:
+    verdict = gate_of(base=0.9, tuned=0.3)  # both values of the slice `aspect` are worse
+    figure = next(rule.figure for rule in verdict.rules if rule.name == "slices")
+    assert states(verdict)["slices"] == "fail"
+    assert "aspect" in figure
+    lenient = params.model_copy(update={"gate": params.gate.model_copy(update={"regressed_slices": 2})})
+    version = resolve(tracking, "roleshift", "2")
+    assert states(run_gate(tracking, lenient, version, votes=()))["slices"] == "pass"
 
 
 def blind_votes(model: str, wins: int, losses: int) -> list[Event]:

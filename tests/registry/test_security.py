@@ -52,14 +52,14 @@ def test_the_card_says_what_the_evidence_says(
     version = registering().tuned
     evaluated = read_json(REPOSITORY / "docs/default-run/metrics/evaluate.json")
     manifest = download_manifest(tracking, version, tmp_path / "manifest")
-    text = model_card(version, manifest, evaluated, params, {"finetune": {"seconds": 321.4}})
+    text = model_card(version, manifest, evaluated, params, {"finetune": 321.4, "export": 12.6})
     front = yaml.safe_load(text.split("---\n")[1])
     assert front["base_model"] == manifest["base"]["origin"]
     assert {"summarize", "translate", version.variant} <= set(front["tags"])
     part = evaluated["capabilities"]["summarize"]
     value = part["systems"][evaluated["tuned"]["shipped"]]["metrics"][part["primary_metric"]]
     assert f"{100 * value['value']:.1f} [{100 * value['low']:.1f}, {100 * value['high']:.1f}]" in text
-    assert "- finetune: 321 s" in text
+    assert "- finetune: 321 s\n- export: 13 s" in text
     assert "CC-BY-SA-4.0" in text
 
 
@@ -73,4 +73,8 @@ def test_the_card_is_written_once_and_stays_with_the_version(
     version = registering().tuned
     assert ensure_card(tracking, params, version)
     assert not ensure_card(tracking, params, version)
-    assert stored_card(tracking, version).startswith("---\nlicense: apache-2.0")
+    card = stored_card(tracking, version)
+    assert card.startswith("---\nlicense: apache-2.0")
+    assert [f"- {stage}: 2 s" in card for stage in ("baseline", "finetune", "export", "select", "evaluate")] == [
+        True
+    ] * 5

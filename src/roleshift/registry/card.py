@@ -12,6 +12,7 @@ from roleshift.evaluation.markdown import report_markdown
 from roleshift.evaluation.markdown_tables import results_markdown
 from roleshift.files import read_json
 from roleshift.params import Params
+from roleshift.registry.figures import stage_seconds
 from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import Version, download_manifest
 
@@ -37,9 +38,8 @@ def ensure_card(tracking: Tracking, params: Params, version: Version) -> bool:
         manifest = download_manifest(tracking, version, Path(folder))
         with reporting(tracking.uri):
             tracking.client.download_artifacts(run, "metrics", folder)
-        metrics = Path(folder) / "metrics"
-        seconds = {path.stem: read_json(path) for path in sorted((metrics / "timings").glob("*.json"))}
-        text = model_card(version, manifest, read_json(metrics / "evaluate.json"), params, seconds)
+        evaluated = read_json(Path(folder) / "metrics/evaluate.json")
+        text = model_card(version, manifest, evaluated, params, stage_seconds(Path(folder)))
         with reporting(tracking.uri):
             tracking.client.log_text(run, text, card_path(version))
     return True
@@ -57,9 +57,9 @@ def stored_card(tracking: Tracking, version: Version) -> str:
 
 def model_card(
     version: Version, manifest: Mapping[str, Any], evaluated: Mapping[str, Any], params: Params,
-    seconds: Mapping[str, Mapping[str, Any]],
+    seconds: Mapping[str, float],
 ) -> str:  # fmt: skip
-    """The card; every figure in it comes from `evaluated`, the run's metrics/evaluate.json."""
+    """The card; every figure in it comes from `evaluated`, the run's metrics/evaluate.json, or `seconds` by stage."""
     base, tasks = manifest["base"], params.task_definitions()
     corpora = {corpus.source: params.sources[corpus.source] for _, corpus in sorted(params.corpora.items())}
     parts = evaluated["capabilities"]
@@ -77,8 +77,7 @@ def model_card(
         for task in tasks.values()
     ]
     data = [f"- {name}: {source.licence}" for name, source in corpora.items()]
-    timed = {stage: entry["seconds"] for stage, entry in seconds.items() if isinstance(entry.get("seconds"), float)}
-    spent = [f"- {stage}: {value:.0f} s" for stage, value in timed.items()]
+    spent = [f"- {stage}: {value:.0f} s" for stage, value in seconds.items()]
     report = report_markdown(evaluated).partition("\n## ")[2]
     made = "the untouched base model" if version.kind == "base" else f"LoRA fine-tuning, served as {version.variant}"
     sections = [
