@@ -60,13 +60,13 @@ def with_content(tracking: Tracking, name: str, content_id: str) -> Version | No
 
 def resolve(tracking: Tracking, name: str, wanted: str) -> Version:
     """The version that an alias, a number, or the beginning of a model_id or content_id names."""
+    word = wanted.removeprefix("@")
+    exact = _exact(tracking, name, word)
+    if exact is not None and exact.complete:
+        return exact
     versions = [v for v in list_versions(tracking, name) if v.complete]
     if not versions:
         raise RoleShiftError(f"the model {name!r} has no version in this tracking store; run `make repro`")
-    word = wanted.removeprefix("@")
-    exact = [v for v in versions if word in v.aliases or word == str(v.number)]
-    if exact:
-        return exact[0]
     found = [v for v in versions if len(word) >= 4 and (v.model_id.startswith(word) or v.content_id.startswith(word))]
     if len(found) == 1:
         return found[0]
@@ -74,6 +74,22 @@ def resolve(tracking: Tracking, name: str, wanted: str) -> Version:
     known = ", ".join([*aliases, *(str(v.number) for v in versions[-10:])])
     problem = "names several versions" if found else "names no version"
     raise RoleShiftError(f"{wanted!r} {problem} of {name!r}; known are {known}, and ids from four digits on")
+
+
+def _exact(tracking: Tracking, name: str, word: str) -> Version | None:
+    """The version of this alias or number, without a look at the others."""
+    with reporting(tracking.uri):
+        aliases = _aliases(tracking, name)
+        number = next((number for number, names in aliases.items() if word in names), None)
+        if number is None and not (word.isascii() and word.isdigit()):
+            return None
+        try:
+            found = tracking.client.get_model_version(name, str(number or int(word)))
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+    return _version(found, aliases) if CONTENT in found.tags else None
 
 
 def download_evidence(tracking: Tracking, version: Version, folder: Path) -> Path:
