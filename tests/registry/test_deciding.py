@@ -102,7 +102,8 @@ def test_the_commands_promote_refuse_waive_roll_back_and_reconcile(
     def run(*words: str, code: int = 0) -> str:
         result = CliRunner().invoke(app, list(words))
         assert result.exit_code == code, (result.output, result.exception)
-        return f"{result.output}{result.exception or ''}"
+        refused = result.exception if isinstance(result.exception, RoleShiftError) else ""
+        return f"{result.output}{refused}"
 
     for name in ("ROLESHIFT_AUDIT_URI", "ROLESHIFT_FEEDBACK_URI"):
         monkeypatch.delenv(name, raising=False)

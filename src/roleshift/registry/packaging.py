@@ -142,5 +142,5 @@ def serving_code(package: Path) -> list[Path]:
         link.symlink_to(package)
         finder = ModuleFinder(path=[place])
         finder.import_hook(f"{package.name}.{PYFUNC.removesuffix('.py').replace('/', '.')}")
-        found = [Path(module.__file__) for module in finder.modules.values() if module.__file__]
-        return sorted(package / path.relative_to(link) for path in found)
+        found = [vars(module)["__file__"] for module in finder.modules.values()]
+        return sorted(package / Path(path).relative_to(link) for path in found if path)

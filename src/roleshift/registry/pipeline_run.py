@@ -8,7 +8,6 @@ from mlflow.entities import Metric, Param, Run
 
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json, list_files, read_json, sha256_file
-from roleshift.registry.drawings import draw_plots
 from roleshift.registry.figures import figures, numbers, settings
 from roleshift.registry.manifest import Made
 from roleshift.registry.tracking import Tracking
@@ -70,6 +69,8 @@ def log_numbers(tracking: Tracking, run: Run, values: dict[str, float]) -> None:
 
 def upload_outputs(tracking: Tracking, run_id: str, root: Path) -> None:
     """Upload evidence, metrics, plots and timings, except what `register` itself writes."""
+    from roleshift.registry.drawings import draw_plots  # matplotlib: not where there is nothing to register
+
     client = tracking.client
     for folder in UPLOADED:
         for path in list_files(root / folder) if (root / folder).is_dir() else []:
