@@ -3,8 +3,8 @@
 Ours: listing the versions, the audited history of the champion, the comparison of two versions by their
 stored evidence, logging a version's metrics, and what registering adds to copying its artifacts, on a
 database that exists. The other side: what people write with the plain client, one call per version and one
-per metric. The evidence is that of the committed default run; the model files are random bytes of the real
-ones' size.
+per metric; of history and of a comparison by item MLflow has none. The evidence is that of the committed
+default run; the model files are random bytes of the real ones' size.
 
 Run: python -P benchmarks/registry.py [VERSIONS]
 """
