@@ -195,6 +195,17 @@ def test_an_alias_moved_by_other_means_is_drift_until_it_is_reconciled(tracking,
     assert (now.alias, now.audited, now.drift) == (3, 3, None)
 
 
+def test_an_alias_on_a_version_made_by_other_means_is_drift_and_is_not_accepted(tracking, versions, tmp_path):
+    promote(tracking, 2, None)
+    tracking.client.create_model_version(NAME, (tmp_path / "elsewhere").as_uri())
+    tracking.client.set_registered_model_alias(NAME, "champion", "5")
+    assert "is version 5, the audit log says version 2" in str(promotion.standing(tracking, NAME).drift)
+    with pytest.raises(RoleShiftError, match="'5' names no version"):
+        promotion.reconcile(tracking, NAME, accept=True, who="ann", reason="it is there")
+    promotion.reconcile(tracking, NAME, accept=False, who="ann", reason=None)
+    assert champion(tracking) == [2]
+
+
 def test_a_promotion_that_was_killed_before_the_alias_moved_is_completed(tracking, versions, monkeypatch):
     promote(tracking, 2, None)
 

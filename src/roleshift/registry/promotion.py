@@ -15,7 +15,7 @@ from roleshift.registry.audit import CHAMPION_KINDS, AuditLog, Entry, audit_uri,
 from roleshift.registry.gate import Verdict
 from roleshift.registry.lineage import verify, verify_judged
 from roleshift.registry.tracking import Tracking, reporting
-from roleshift.registry.versions import Version, list_versions, resolve
+from roleshift.registry.versions import Version, aliased, list_versions, resolve
 
 CHAMPION = "champion"
 
@@ -48,8 +48,7 @@ def audit_log(tracking: Tracking, name: str) -> AuditLog:
 def standing(tracking: Tracking, name: str) -> Standing:
     """Where the champion stands now; raises where the log was altered."""
     entries = audit_log(tracking, name).entries()
-    found = [v.number for v in list_versions(tracking, name) if CHAMPION in v.aliases]
-    return Standing(found[0] if found else None, audited_champion(entries), entries)
+    return Standing(aliased(tracking, name, CHAMPION), audited_champion(entries), entries)
 
 
 def may_promote(approvers: tuple[str, ...] | None, who: str) -> bool:

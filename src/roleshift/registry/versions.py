@@ -76,6 +76,12 @@ def resolve(tracking: Tracking, name: str, wanted: str) -> Version:
     raise RoleShiftError(f"{wanted!r} {problem} of {name!r}; known are {known}, and ids from four digits on")
 
 
+def aliased(tracking: Tracking, name: str, alias: str) -> int | None:
+    """The number of the version that an alias names, whoever made it; None where there is no such alias."""
+    with reporting(tracking.uri):
+        return next((number for number, names in _aliases(tracking, name).items() if alias in names), None)
+
+
 def _exact(tracking: Tracking, name: str, word: str) -> Version | None:
     """The version of this alias or number, without a look at the others."""
     with reporting(tracking.uri):
