@@ -190,7 +190,7 @@ def test_a_version_is_found_by_alias_number_and_id(registering, tracking, wanted
     assert resolve(tracking, "roleshift", wanted).number == 2
 
 
-@pytest.mark.parametrize("wanted", ["champion", "9", "tun"])
+@pytest.mark.parametrize("wanted", ["champion", "9", "tun", "0002", "2222222222", "²"])
 def test_an_unknown_version_names_what_is_there(registering, tracking, wanted):
     registering()
     with pytest.raises(RoleShiftError, match="names no version of 'roleshift'; known are @baseline, @challenger, 1, 2"):

@@ -1,5 +1,6 @@
 """The versions of the registered model: list, resolve a name to one, fetch its evidence, check its files."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,10 @@ def _exact(tracking: Tracking, name: str, word: str) -> Version | None:
     with reporting(tracking.uri):
         aliases = _aliases(tracking, name)
         number = next((number for number, names in aliases.items() if word in names), None)
-        if number is None and not (word.isascii() and word.isdigit()):
+        if number is None and not re.fullmatch(r"[1-9]\d{0,8}", word, re.ASCII):  # "0012" begins an id
             return None
         try:
-            found = tracking.client.get_model_version(name, str(number or int(word)))
+            found = tracking.client.get_model_version(name, str(number or word))
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return None
