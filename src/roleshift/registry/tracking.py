@@ -24,6 +24,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the commands' own output goes there
 
 from alembic.util import CommandError
 from mlflow import MlflowClient
@@ -51,7 +52,12 @@ def open_tracking(uri: str, home: Path, experiment: str) -> Tracking:
     for the experiment. MLflow's process-wide tracking URI, an environment variable, is left alone.
     """
     with reporting(uri):
-        for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
+        for name in (
+            "alembic",
+            "mlflow.store.db.utils",
+            "mlflow.store.model_registry.abstract_store",
+            "mlflow.tracking.fluent",
+        ):
             logging.getLogger(name).setLevel(logging.WARNING)
         with store_lock(uri):
             _create_database(uri, home)
