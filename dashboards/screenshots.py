@@ -21,9 +21,7 @@ PAGES = ("overview", "compare", "registry", "review", "playground", "impact", "c
 WIDTHS = {"wide": 1400, "narrow": 400}
 HEIGHT = 1600
 COLOURS = 128
-# The page's script came to its end, and no slow answer is on its way (components/background.py).
-DRAWN = """document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
-  && !document.querySelector('[data-testid=stSkeleton], [class*=st-key-waiting]')"""
+WAIT_MS = 300_000
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,8 @@ def photograph(browser: Any, address: str, shot: Shot, target: Path, *, small: b
     scheme = "dark" if shot.dark else "light"
     page = browser.new_page(viewport={"width": shot.width, "height": shot.height}, color_scheme=scheme)
     page.goto(f"{address}/{shot.link}")
-    page.locator("[data-testid=stMain] h1").first.wait_for(timeout=120_000)
-    page.wait_for_function(DRAWN, timeout=120_000)
-    page.wait_for_function(SETTLED, timeout=120_000)
+    page.locator("[data-testid=stMain] h1").first.wait_for(timeout=WAIT_MS)
+    page.wait_for_function(SETTLED, timeout=WAIT_MS)
     picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
     if small:
         picture = picture.quantize(COLOURS, dither=Image.Dither.NONE)

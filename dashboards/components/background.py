@@ -14,6 +14,7 @@ from roleshift.errors import RoleShiftError
 THREADS = 2
 KEPT = 64
 WAITING = "waiting"
+AGAIN_SECONDS = 2.0
 
 
 @dataclass
@@ -66,7 +67,7 @@ def say_waiting(name: str, text: str) -> None:
 
 
 def when_ready(draw: Callable[[], bool]) -> None:
-    """Draw in a fragment of its own, again every second until `draw` says that its answer was there."""
+    """Draw in a fragment of its own, again every two seconds until `draw` says that its answer was there."""
     ready = f"ready-{draw.__module__}.{draw.__qualname__}"
     before = bool(st.session_state.get(ready))
 
@@ -76,4 +77,4 @@ def when_ready(draw: Callable[[], bool]) -> None:
             st.session_state[ready] = done
             st.rerun()  # the whole page, with or without the timer
 
-    st.fragment(attempt, run_every=None if before else 1.0)()
+    st.fragment(attempt, run_every=None if before else AGAIN_SECONDS)()

@@ -14,10 +14,12 @@ from urllib.request import urlopen
 from roleshift.errors import RoleShiftError
 
 START_SECONDS, STOP_SECONDS = 180, 20
-# A page's script has ended and nothing is a placeholder any more, for half a second.
+# A page's script has ended, nothing is a placeholder any more and no slow answer is on its way (the key "waiting" of
+# dashboards/components/background.py), for half a second.
 SETTLED = """() => {
   const app = document.querySelector('[data-testid=stApp]');
-  const done = app?.dataset.testScriptState === 'notRunning' && !document.querySelector('[data-testid=stSkeleton]');
+  const done = app?.dataset.testScriptState === 'notRunning'
+    && !document.querySelector('[data-testid=stSkeleton], [class*=st-key-waiting]');
   window.settledSince = done ? (window.settledSince ?? Date.now()) : undefined;
   return done && Date.now() - window.settledSince > 500;
 }"""

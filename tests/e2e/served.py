@@ -19,4 +19,4 @@ def serving(folder: Path, *, port: int | None = None, **environment: str) -> Ite
 
 def settle(page) -> None:
     """Wait until the page is drawn."""
-    page.wait_for_function(SETTLED, timeout=120_000)
+    page.wait_for_function(SETTLED, timeout=300_000)
