@@ -11,7 +11,7 @@ from roleshift.errors import RoleShiftError
 from roleshift.feedback.events import CAPTURED, About, Answered, Texts
 from roleshift.feedback.store import FeedbackStore, new_event
 from roleshift.generation import Answer
-from roleshift.serving.settings import CaptureParams
+from roleshift.params import CaptureParams
 from roleshift.tasks import TaskDefinition
 
 BUILT_IN = {

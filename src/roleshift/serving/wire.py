@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from roleshift.generation import Answer, GenerationConfig
-from roleshift.serving.settings import ServingParams
+from roleshift.params import ServingParams
 
 ALLOWED_CONTROLS = "\n\t\r"
 Number = Annotated[float, Field(allow_inf_nan=False)]

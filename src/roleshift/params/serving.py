@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from roleshift.section import Section, Share
+from roleshift.params.section import Section, Share
 
 
 class ReviewShares(Section):
