@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mlflow.entities import LoggedModel
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from roleshift.databases import store_lock
+from roleshift.registry.audit import exclusive
 from roleshift.registry.promotion import needed_for_rollback, retired_versions, standing
 from roleshift.registry.registering import stored_sizes
 from roleshift.registry.tracking import Tracking, reporting
@@ -58,9 +58,9 @@ def unneeded_weights(tracking: Tracking, name: str) -> list[Weights]:
 def remove_weights(tracking: Tracking, name: str, chosen: list[Weights]) -> list[Weights]:
     """Remove those of `chosen` that still nothing needs; returns them.
 
-    No promotion, rollback or registration of this machine comes between the look and the removal.
+    No promotion, rollback or registration comes between the look and the removal.
     """
-    with store_lock(tracking.uri, "promote.lock"), store_lock(tracking.uri, "register.lock"):
+    with exclusive(tracking.uri, "promote.lock"), exclusive(tracking.uri, "register.lock"):
         removed = [weights for weights in unneeded_weights(tracking, name) if weights in chosen]
         with reporting(tracking.uri):
             for weights in removed:
