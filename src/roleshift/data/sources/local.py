@@ -44,8 +44,10 @@ def fetch_corrections(project: Project, declared: str, store: DownloadStore) -> 
     path = project.source_path(declared)
     if not path.is_file():
         raise RoleShiftError(f"{path}: no such file; run `roleshift feedback export` or correct the source's path")
-    feedback = FeedbackStore.existing(project)
-    deleted = sorted(feedback.deleted()) if feedback else []
+    deleted: list[str] = []
+    if (feedback := FeedbackStore.existing(project)) is not None:
+        with feedback:
+            deleted = sorted(feedback.deleted())
     held = path.read_text(encoding="utf-8")
     with store.scratch() as scratch:
         target = scratch / DELETED
