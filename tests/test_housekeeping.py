@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from roleshift.alerts import alert_file, alerts_of
 from roleshift.cli import app
-from roleshift.files import sha256_file
+from roleshift.files import sha256_file, write_json
 from roleshift.housekeeping import clean, freed_by, unneeded_artifacts
 from roleshift.project import Project
 
@@ -44,6 +45,16 @@ def test_downloads_and_answers_go_when_asked(project: Project) -> None:
     clean(project, downloads=True, generations=True)
     assert not project.downloads.exists()
     assert not project.generations.exists()
+
+
+def test_a_stage_that_runs_keeps_its_folder_and_alerts_stay(project: Project) -> None:
+    write_json(alert_file(project, "serving"), {"alert": "the registry cannot be asked"})
+    with (project.work / "finetune.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert [entry.path.name for entry in clean(project)] == [".adapter.1.tmp"]
+    assert (project.work / "finetune/abc/checkpoint").exists()
+    assert [entry.path.name for entry in clean(project)] == ["finetune"]
+    assert [alert.kind for alert in alerts_of(project)] == ["serving"]
 
 
 @pytest.fixture

@@ -6,10 +6,13 @@ from pathlib import Path
 from roleshift.files import read_json
 from roleshift.project import Project
 
+ALERT_KINDS = ("serving", "drift")
+"""Warnings that stand in a file; those of the registry are looked for (`registry.health`)."""
+
 
 @dataclass(frozen=True)
 class Alert:
-    """One warning: `kind` is serving or drift; `text` says what is wrong."""
+    """One warning: `kind` is one of ALERT_KINDS, log, alias, evidence or hash; `text` says what is wrong."""
 
     kind: str
     text: str
@@ -26,7 +29,7 @@ def alert_file(project: Project, kind: str) -> Path:
 def alerts_of(project: Project) -> list[Alert]:
     """The warnings that stand now."""
     found = []
-    for kind in ("serving", "drift"):
+    for kind in ALERT_KINDS:
         path = alert_file(project, kind)
         text = read_json(path).get("alert") if path.is_file() else None
         if text:

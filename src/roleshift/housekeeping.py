@@ -1,6 +1,5 @@
 """What no run needs any more: unfinished stage folders, leftovers of killed writes, weights of retired versions."""
 
-import fcntl
 import re
 import shutil
 from collections.abc import Iterator
@@ -8,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roleshift.alerts import ALERT_KINDS, alert_file
 from roleshift.databases import sqlite_path
 from roleshift.files import sha256_file
 from roleshift.params import load_params
 from roleshift.project import RUN_MARKER, Project
-from roleshift.stage import COMPLETE
+from roleshift.stage import COMPLETE, is_running
 
 if TYPE_CHECKING:
     from roleshift.registry.storage import Weights
@@ -23,7 +23,7 @@ LEFTOVER_PATTERNS = (".*.tmp", ".*.old")
 
 @dataclass(frozen=True)
 class Removed:
-    """A removed file or folder and its size in bytes."""
+    """A removed file or folder and the bytes that the disk gained."""
 
     path: Path
     size: int
@@ -44,13 +44,6 @@ class Unneeded:
     project: Project | None = None
 
 
-def size_of(path: Path) -> int:
-    """Bytes in a file or folder; hard links count."""
-    if path.is_file():
-        return path.stat().st_size
-    return sum(p.lstat().st_size for p in path.rglob("*") if p.is_file())
-
-
 def freed_by(path: Path) -> int:
     """Bytes that the disk gains when a file or folder goes."""
     sizes: dict[tuple[int, int], list[int]] = {}
@@ -62,9 +55,13 @@ def freed_by(path: Path) -> int:
 
 
 def removable(project: Project, *, downloads: bool = False, generations: bool = False) -> list[Path]:
-    """Stage folders and leftovers; downloads and generated answers only when asked."""
-    kept = {project.downloads, project.converted}
-    paths = [p for p in sorted(project.work.glob("*")) if p.is_dir() and p not in kept]
+    """Folders of stages at which no process works, copies of versions, and leftovers.
+
+    Downloads and generated answers only when asked; alerts stay.
+    """
+    kept = {project.downloads, project.converted, *(alert_file(project, kind).parent for kind in ALERT_KINDS)}
+    folders = [path for path in sorted(project.work.glob("*")) if path.is_dir()]
+    paths = [path for path in folders if path not in kept and not is_running(project, path.name)]
     paths += _leftovers(project)
     if downloads:
         paths += [p for p in (project.downloads, project.converted) if p.exists()]
@@ -77,7 +74,7 @@ def clean(project: Project, *, downloads: bool = False, generations: bool = Fals
     """Remove what `removable` lists; returns it with sizes."""
     removed = []
     for path in removable(project, downloads=downloads, generations=generations):
-        removed.append(Removed(path, size_of(path)))
+        removed.append(Removed(path, freed_by(path)))
         _remove(path)
     return removed
 
@@ -125,8 +122,7 @@ def projects(project: Project) -> list[Project]:
 def _finished_work(project: Project) -> Iterator[tuple[Path, str]]:
     """Stage folders that nothing goes on from, of stages at which no process works."""
     for stage in sorted(path for path in project.work.glob("*") if path.is_dir()):
-        lock = project.work / f"{stage.name}.lock"
-        if not lock.is_file() or _is_locked(lock):
+        if not (project.work / f"{stage.name}.lock").is_file() or is_running(project, stage.name):
             continue
         folders = sorted((path for path in stage.iterdir() if path.is_dir()), key=lambda p: p.stat().st_mtime)
         unfinished = [path for path in folders if not (path / COMPLETE).is_file()]
@@ -191,15 +187,6 @@ def _leftovers(project: Project) -> list[Path]:
         for pattern in LEFTOVER_PATTERNS
         for path in sorted((project.root / folder).rglob(pattern))
     ]
-
-
-def _is_locked(lock: Path) -> bool:
-    with lock.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def _is_sha256(name: str) -> bool:

@@ -4,7 +4,6 @@ Run as a module it prints what DVC finds as JSON: `python -m roleshift.pipeline_
 files, holds a lock and takes seconds, so whoever asks does it in a process of its own.
 """
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from roleshift.errors import RoleShiftError
 from roleshift.params import read_yaml
 from roleshift.project import Project
+from roleshift.stage import is_running
 
 State = Literal["current", "stale", "absent", "running", "never run", "unknown"]
 TIMEOUT_SECONDS = 300
@@ -39,7 +39,7 @@ def declared_stages(root: Path) -> list[StageState]:
     """The stages of dvc.yaml before DVC was asked: those that run now, the others unknown; without edges."""
     project = Project.discover(root)
     return [
-        StageState(name, "running" if _runs(project, name) else "unknown", (), ())
+        StageState(name, "running" if is_running(project, name) else "unknown", (), ())
         for name in read_yaml(root / "dvc.yaml").get("stages", {})
     ]
 
@@ -66,7 +66,7 @@ def _states(project: Project, found: dict[str, Any]) -> list[StageState]:
     for name in found["order"]:
         said = (found["status"] or {}).get(name, [])
         reasons = tuple(sorted({reason for entry in said for reason in _reasons(entry)}))
-        if _runs(project, name):
+        if is_running(project, name):
             state: State = "running"
         elif name not in found["locked"]:
             state = "never run"
@@ -97,19 +97,6 @@ def _lacks(entry: Any) -> bool:
     """Whether DVC misses a file, rather than finding another one."""
     changes = [change for paths in entry.values() for change in paths.values()] if isinstance(entry, dict) else []
     return any(change in ABSENT for change in changes if isinstance(change, str))
-
-
-def _runs(project: Project, stage: str) -> bool:
-    """Whether a process works at the stage now: it holds the stage's lock."""
-    path = project.work / f"{stage}.lock"
-    if not path.is_file():
-        return False
-    with path.open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def ask_dvc(root: Path) -> dict[str, Any]:

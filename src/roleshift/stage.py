@@ -208,6 +208,19 @@ def stage_lock(project: Project, name: str) -> Iterator[None]:
         yield
 
 
+def is_running(project: Project, name: str) -> bool:
+    """Whether a process works at the stage now: it holds the stage's lock."""
+    path = project.work / f"{name}.lock"
+    if not path.is_file():
+        return False
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def is_complete(work: Path) -> bool:
     """Whether a work folder holds complete outputs that still have the hashes they had."""
     try:
