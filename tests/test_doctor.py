@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from roleshift import doctor
+from roleshift.params import parse_params, read_yaml
 from roleshift.project import Project
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -53,6 +54,22 @@ def test_sources_are_found_cached_missing_or_made_here(checkout: Path) -> None:
     assert "no such file" in found["source gone"].text
     assert "cached" in found["source smollm2"].text
     assert found["source python-stdlib"].status == "ok"
+
+
+def test_every_source_that_is_fetched_is_looked_at(checkout: Path) -> None:
+    raw = read_yaml(checkout / "params.yaml")
+    raw["sources"]["corrections"] = {"kind": "feedback", "licence": "MIT"}
+    raw["prepare"]["corrections"] = "corrections"
+    raw["evaluation"]["semantic"] = {"source": "minilm", "languages": ["en"]}
+    params = parse_params(raw, "params.yaml")
+    project = Project.discover(checkout)
+    for source in params.sources.values():
+        if source.kind == "pypi":
+            (project.downloads / source.sha256).mkdir(parents=True)
+    found = by_name(list(doctor.sources(project, params)))
+    assert "cached" in found["source minilm"].text
+    assert found["source corrections"].status == "fail"
+    assert "feedback/corrections.jsonl: no such file" in found["source corrections"].text
 
 
 def test_json_and_exit_code_name_a_bad_params_file(checkout: Path) -> None:

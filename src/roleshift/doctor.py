@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal
 
+from roleshift.data.sources.fetching import used_sources
 from roleshift.errors import RoleShiftError
 from roleshift.params import Params, PypiSource, load_params
 from roleshift.project import Project
@@ -167,12 +168,10 @@ def tracking_store(project: Project) -> Finding:
 
 def sources(project: Project, params: Params) -> Iterator[Finding]:
     """Each source: cached, there, or reachable."""
-    used = {params.base.source} | {corpus.source for corpus in params.corpora.values()}
-    for name in sorted(used):
-        source = params.sources[name]
+    for name, source in used_sources(params).items():
         if source.kind == "pypi":
             yield _pypi_source(project, name, source)
-        elif source.kind == "file":
+        elif source.kind in ("file", "feedback"):
             path = project.source_path(source.path)
             yield Finding(
                 f"source {name}",
