@@ -7,16 +7,19 @@ import json
 
 from roleshift.contracts import EXAMPLES, write_table
 from roleshift.data.preparation.preparing import prepare_examples
+from roleshift.export.rotation import check_family
 from roleshift.files import write_json, write_text
 from roleshift.stage import Stage, run_stage
-from roleshift.training.base import base_folder, load_tokenizer
+from roleshift.training.base import base_folder, load_config, load_tokenizer
 
 
 def prepare(stage: Stage) -> None:
     """Write the examples by split, the quarantine, the report and the tasks of this run."""
     params = stage.params
     raw = stage.root / "data/raw"
-    tokenizer = load_tokenizer(base_folder(raw / params.base.source, stage.project.converted))
+    base = base_folder(raw / params.base.source, stage.project.converted)
+    check_family(params.export.variants, load_config(base))  # before the training, not after it in `export`
+    tokenizer = load_tokenizer(base)
 
     def count_tokens(texts: list[str]) -> list[int]:
         return [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []

@@ -117,3 +117,12 @@ def test_a_margin_that_the_items_at_hand_can_never_certify_is_an_error(
     with pytest.raises(RoleShiftError, match=r"params\.yaml: select\.margin: 0\.9 .* 12 independent"):
         run(root, "select")
     assert not (root / "metrics/selection.json").exists()
+
+
+def test_a_variant_that_the_base_does_not_allow_is_an_error_before_the_training(
+    tmp_path: Path, tiny_gpt2: Path, make_adapter: Callable[[Path], Path], default_only: pl.DataFrame
+) -> None:
+    root = project(tmp_path / "project", tiny_gpt2, make_adapter(tiny_gpt2), default_only)
+    (root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    with pytest.raises(RoleShiftError, match=r"export\.variants\.onnx-int8-rotated: .* not gpt2; remove this variant"):
+        run(root, "prepare")

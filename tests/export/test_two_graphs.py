@@ -132,12 +132,13 @@ def test_step_that_changes_the_logits_is_named() -> None:
         apply_checked(model, [step, wrong], sequences(), variant=NAME, tolerance=0.01)
 
 
-def test_other_architecture_is_named(tiny_gpt2: Path, tmp_path: Path) -> None:
-    with pytest.raises(RoleShiftError, match=r"LlamaForCausalLM.*not GPT2LMHeadModel; remove"):
-        reparameterise(
-            tiny_gpt2, tmp_path / "out", variant=NAME, rotate=True, smooth=None, sequences=[[1, 2]], seed=0, tolerance=1
+def test_other_architecture_is_named_before_anything_is_merged(tiny_gpt2: Path, tmp_path: Path) -> None:
+    with pytest.raises(RoleShiftError, match=rf"{NAME}: rotate and smooth know llama.*not gpt2; remove"):
+        export_variants(
+            base_folder=tiny_gpt2, adapter_folder=tmp_path, model_id="0", params=PARAMS, seed=0,
+            validation=pl.DataFrame(), tasks={}, work=tmp_path / "work", out=tmp_path / "out",
         )  # fmt: skip
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from typing import Any
 
 from roleshift.errors import RoleShiftError
 from roleshift.export.rotation import (
-    check_family,
     fold_norms,
     rotate_residual_stream,
     rotate_value_heads,
@@ -36,15 +35,14 @@ def reparameterise(
     """Write a model that computes the same to `out`; the largest logit difference after each step, by its name.
 
     `sequences` are token ids of prompts and answers, never test items: smoothing takes the ranges
-    of activations from them. Raises a RoleShiftError that names the architecture if it is not of
-    the Llama family, or the step after which a logit differs by more than `tolerance`.
+    of activations from them. Only for a model of the Llama family (`rotation.check_family`). Raises a
+    RoleShiftError that names the step after which a logit differs by more than `tolerance`.
     """
     import torch
 
     from roleshift.training.base import load_model, load_tokenizer
 
     model = load_model(merged, torch.float32).eval()
-    check_family((model.config.architectures or [type(model).__name__])[0], variant)
     draw = torch.Generator().manual_seed(seed)
     steps: list[Step] = []
     if rotate:

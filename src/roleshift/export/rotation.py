@@ -9,21 +9,27 @@ behind them, so the rotation is multiplied into the weights and costs nothing wh
 Models of the Llama family: RMS norms before attention and before a gated feed-forward layer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from roleshift.errors import RoleShiftError
+from roleshift.params import VariantParams
 
-FAMILY = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
+FAMILY = ("llama", "mistral", "qwen2")
+"""The architectures, by transformers' `model_type`, for which the steps are tested."""
 
 
-def check_family(architecture: str, variant: str) -> None:
-    """Raise where the transformations of this module and of `smoothing` are not known to hold."""
-    if architecture not in FAMILY:
-        raise RoleShiftError(
-            f"export.variants.{variant}: rotate and smooth know {', '.join(FAMILY)}, not {architecture}; "
-            "remove this variant, or its rotate and smooth"
-        )
+def check_family(variants: Mapping[str, VariantParams], config: Any) -> None:
+    """Raise where a variant is rewritten that the steps here and in `smoothing` are not known to hold for.
+
+    `config` is the base model's `PreTrainedConfig`.
+    """
+    for name, variant in variants.items():
+        if variant.rewritten and config.model_type not in FAMILY:
+            raise RoleShiftError(
+                f"export.variants.{name}: rotate and smooth know {', '.join(FAMILY)}, not {config.model_type}; "
+                "remove this variant, or its rotate and smooth"
+            )
 
 
 def untie_head(model: Any) -> None:

@@ -24,6 +24,7 @@ from roleshift.export.parity import (
     parity_figures,
     torch_expected,
 )
+from roleshift.export.rotation import check_family
 from roleshift.files import link_or_copy, write_json
 from roleshift.generation.opening import MANIFEST, check_files, read_manifest
 from roleshift.params import ExportParams
@@ -55,11 +56,12 @@ def export_variants(
 ) -> Exported:
     """Write every variant to `out/<variant>/`; what is complete in `work` is not built again.
 
-    Raises a RoleShiftError that names the example where the float32 export differs from torch by
-    more than the tolerance.
+    Raises a RoleShiftError that names a variant which the base's architecture does not allow, or the
+    example where the float32 export differs from torch by more than the tolerance.
     """
-    from roleshift.training.base import load_tokenizer
+    from roleshift.training.base import load_config, load_tokenizer
 
+    check_family(params.variants, load_config(base_folder))
     seconds: dict[str, float] = {}
     merged = work / "merged"
     if not merged.is_dir():
