@@ -1,6 +1,7 @@
 """The adapter merged into its base: one plain transformers folder in float32."""
 
 from pathlib import Path
+from typing import Any
 
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json, hash_tree, read_json, replacing
@@ -30,7 +31,7 @@ def merge_adapter(base_folder: Path, adapter_folder: Path, out: Path) -> None:
     import torch
     from peft import PeftModel
 
-    from roleshift.training.base import load_model, load_tokenizer
+    from roleshift.training.base import load_model
 
     model = load_model(base_folder, torch.float32)
     try:
@@ -40,9 +41,16 @@ def merge_adapter(base_folder: Path, adapter_folder: Path, out: Path) -> None:
         raise RoleShiftError(
             f"{adapter_folder}: the adapter does not fit the base model ({line}); run `dvc repro finetune` again"
         ) from error
+    save_model(merged, base_folder, out)
+
+
+def save_model(model: Any, tokenizer_folder: Path, out: Path) -> None:
+    """Write a model with the tokenizer of another folder to `out`, as a whole or not at all."""
+    from roleshift.training.base import load_tokenizer
+
     try:
         with replacing(out) as folder:
-            merged.save_pretrained(folder)
-            load_tokenizer(base_folder).save_pretrained(folder)
+            model.save_pretrained(folder)
+            load_tokenizer(tokenizer_folder).save_pretrained(folder)
     except OSError as error:
-        raise RoleShiftError(f"{out}: cannot write the merged model ({error}); free disk space") from error
+        raise RoleShiftError(f"{out}: cannot write the model ({error}); free disk space") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from roleshift.errors import RoleShiftError
+from roleshift.export.merging import save_model
 from roleshift.export.rotation import (
     fold_norms,
     rotate_residual_stream,
@@ -13,7 +14,6 @@ from roleshift.export.rotation import (
     untie_head,
 )
 from roleshift.export.smoothing import smooth_down_projections
-from roleshift.files import replacing
 
 CHECKED_SEQUENCES, CHECKED_TOKENS = 5, 64
 """How many calibration sequences' logits are compared after each step, and how much of each."""
@@ -40,7 +40,7 @@ def reparameterise(
     """
     import torch
 
-    from roleshift.training.base import load_model, load_tokenizer
+    from roleshift.training.base import load_model
 
     model = load_model(merged, torch.float32).eval()
     draw = torch.Generator().manual_seed(seed)
@@ -55,12 +55,7 @@ def reparameterise(
     if smooth is not None:
         steps.append(("smooth the down projections", partial(smooth_down_projections, model, sequences, smooth)))
     differences = apply_checked(model, steps, _spread(sequences), variant=variant, tolerance=tolerance)
-    try:
-        with replacing(out) as folder:
-            model.save_pretrained(folder)
-            load_tokenizer(merged).save_pretrained(folder)
-    except OSError as error:
-        raise RoleShiftError(f"{out}: cannot write the rewritten model ({error}); free disk space") from error
+    save_model(model, merged, out)
     return differences
 
 
