@@ -5,7 +5,6 @@ from functools import partial
 import polars as pl
 
 from roleshift.contracts import ITEMS, SCORES, TIMINGS, write_table
-from roleshift.errors import RoleShiftError
 from roleshift.evaluation.evidence import Evidence, load_tables
 from roleshift.evaluation.leaks import leaked_items
 from roleshift.evaluation.measures import Precision
@@ -18,12 +17,11 @@ from roleshift.generation import GenerationConfig, artifact_id_of, open_backend
 from roleshift.generation.answers import AnswerStore
 from roleshift.generation.asking import ask
 from roleshift.generation.embedding import metric_options
-from roleshift.generation.opening import read_manifest
+from roleshift.generation.opening import exported_manifest
+from roleshift.params.export import REFERENCE
 from roleshift.stage import Stage, run_stage
 from roleshift.training.base import base_id
 from roleshift.training.encoding import agreed_tasks
-
-REFERENCE = "onnx-fp32"
 
 
 def evaluate(stage: Stage) -> None:
@@ -35,10 +33,7 @@ def evaluate(stage: Stage) -> None:
     shipped = read_json(stage.root / "metrics/selection.json")["shipped"]
     # Where the model could not be exported, the merged torch model ships and is its own reference.
     reference = REFERENCE if (models / REFERENCE).is_dir() else shipped
-    manifest = read_manifest(models / shipped)
-    if manifest is None:
-        raise RoleShiftError(f"{models / shipped}: holds no manifest.json; run `dvc repro export`")
-    tuned = Tuned(manifest["model_id"], shipped, reference)
+    tuned = Tuned(exported_manifest(models / shipped)["model_id"], shipped, reference)
     noisy = perturb(
         examples["test"], params.evaluation.robustness_items, params.evaluation.perturbation_rate, params.seed
     )

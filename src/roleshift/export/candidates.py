@@ -24,7 +24,7 @@ from roleshift.files import hash_json
 from roleshift.generation import Backend, GenerationConfig, Request, artifact_id_of, open_backend
 from roleshift.generation.answers import AnswerStore
 from roleshift.generation.asking import ask
-from roleshift.generation.opening import read_manifest
+from roleshift.generation.opening import exported_manifest
 from roleshift.generation.sampling import log_softmax
 from roleshift.prompts import chat_messages, render_prompt
 from roleshift.tasks import TaskDefinition
@@ -163,12 +163,12 @@ def describe_measurements(
 
 def variant_bytes(folder: Path) -> int:
     """A variant's size in bytes, by its manifest."""
-    manifest = read_manifest(folder) or {}
+    manifest = exported_manifest(folder)
     return sum(file["bytes"] for file in manifest["files"].values())
 
 
 def _answers(validation: Validation, name: str, folder: Path, batch_size: int) -> pl.DataFrame:
-    manifest = read_manifest(folder) or {}
+    manifest = exported_manifest(folder)
     items, _ = ask(
         validation.examples,
         validation.tasks,
@@ -190,7 +190,7 @@ def _log_likelihoods(validation: Validation, folder: Path) -> dict[str, float]:
     from roleshift.training.base import load_tokenizer
 
     artifact_id = artifact_id_of(folder)
-    manifest = read_manifest(folder) or {}
+    manifest = exported_manifest(folder)
     forced = forced_answers(
         validation.examples, validation.tasks, load_tokenizer(folder), int(manifest["context_tokens"])
     )

@@ -10,8 +10,9 @@ from roleshift.evaluation.statistics import MINIMUM_GROUPS
 from roleshift.export.invariance import BatchCheck
 from roleshift.export.non_inferiority import Comparison
 from roleshift.export.throughput import is_faster
-from roleshift.generation.opening import read_manifest
+from roleshift.generation.opening import exported_manifest
 from roleshift.params import SelectParams
+from roleshift.params.export import REFERENCE
 
 RULE = (
     "A variant is not worse than the float32 export if, on the same validation items, the one-sided paired bootstrap "
@@ -133,11 +134,10 @@ def variant_folders(models: Path) -> dict[str, Path]:
     if not folders:
         raise RoleShiftError(f"{models}: holds no variant; run `dvc repro export`")
     for name, folder in folders.items():
-        manifest = read_manifest(folder)
-        if manifest is None or manifest["variant"] != name:
-            found = "no manifest" if manifest is None else f"the manifest of {manifest['variant']}"
-            raise RoleShiftError(f"{folder}: holds {found}; run `dvc repro export` again")
-    return dict(sorted(folders.items(), key=lambda entry: entry[0] != "onnx-fp32"))
+        manifest = exported_manifest(folder)
+        if manifest["variant"] != name:
+            raise RoleShiftError(f"{folder}: holds the manifest of {manifest['variant']}; run `dvc repro export` again")
+    return dict(sorted(folders.items(), key=lambda entry: entry[0] != REFERENCE))
 
 
 def _problems(candidate: Candidate, reference: Candidate, params: SelectParams) -> list[str]:

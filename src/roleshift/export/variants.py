@@ -26,11 +26,11 @@ from roleshift.export.parity import (
 )
 from roleshift.export.rotation import check_family
 from roleshift.files import link_or_copy, write_json
-from roleshift.generation.opening import MANIFEST, check_files, read_manifest
+from roleshift.generation.opening import MANIFEST, check_files, exported_manifest
 from roleshift.params import ExportParams
+from roleshift.params.export import REFERENCE
 from roleshift.tasks import TaskDefinition
 
-REFERENCE = "onnx-fp32"
 FALLBACK = "torch-merged"
 
 
@@ -117,7 +117,7 @@ def _parity(
 ) -> dict[str, Parity]:
     from roleshift.training.base import load_tokenizer
 
-    reference = read_manifest(built / REFERENCE) or {}
+    reference = exported_manifest(built / REFERENCE)
     tokenizer, context = load_tokenizer(merged), int(reference["context_tokens"])
     forced = forced_answers(parity_examples(validation, params.parity_prompts), tasks, tokenizer, context)
     expected = torch_expected(merged, forced, tokenizer.eos_token_id, context)
@@ -150,7 +150,7 @@ def _complete(folder: Path) -> bool:
 
 
 def _describe(folder: Path, parity: Parity | None) -> dict[str, Any]:
-    manifest = read_manifest(folder) or {}
+    manifest = exported_manifest(folder)
     described: dict[str, Any] = {
         "precision": manifest["precision"],
         "bytes": sum(entry["bytes"] for entry in manifest["files"].values()),

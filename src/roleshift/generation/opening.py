@@ -100,6 +100,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest
 
 
+def exported_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an exported variant; a folder without one is an error that names it."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise RoleShiftError(f"{folder}: holds no {MANIFEST}; run `dvc repro export` again")
+    return manifest
+
+
 def check_files(folder: Path, manifest: dict[str, Any]) -> None:
     """Raise where a file that the manifest names is missing, cut or changed."""
     for name, entry in manifest["files"].items():

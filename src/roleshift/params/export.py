@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from roleshift.evaluation.statistics import MINIMUM_GROUPS, groups_to_certify, smallest_margin
 from roleshift.params.section import Section
 
+REFERENCE = "onnx-fp32"
+"""The variant that every other one is judged against."""
+
 
 class VariantParams(Section):
     """One exported precision variant.
@@ -53,9 +56,9 @@ class ExportParams(Section):
 
     @model_validator(mode="after")
     def _has_the_reference(self) -> Self:
-        if "onnx-fp32" not in self.variants or self.variants["onnx-fp32"].precision != "fp32":
+        if REFERENCE not in self.variants or self.variants[REFERENCE].precision != "fp32":
             raise ValueError(
-                "variants must hold onnx-fp32 with precision fp32: every other variant is judged against it"
+                f"variants must hold {REFERENCE} with precision fp32: every other variant is judged against it"
             )
         return self
 
