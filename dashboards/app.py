@@ -32,8 +32,8 @@ chosen = st.navigation(
         for section, pages in SECTIONS.items()
     }
 )
-sign_in()
 try:
+    sign_in()
     chosen.run()
 except RoleShiftError as error:
     st.error(literal(str(error)))

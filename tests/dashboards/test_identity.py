@@ -6,6 +6,7 @@ import pytest
 from streamlit import config
 
 from components import identity
+from roleshift.errors import RoleShiftError
 
 
 class Person(dict[str, object]):
@@ -58,3 +59,24 @@ def test_without_sign_in_only_this_machine_is_served(
         assert identity._from_elsewhere() is elsewhere
     finally:
         config.set_option("server.address", before)
+
+
+def test_without_sign_in_a_server_says_who_acts_and_who_is_not_known_may_only_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(identity, "_configured", lambda _: {})
+    monkeypatch.setattr(identity.st, "context", SimpleNamespace(ip_address=None, headers={}))
+    monkeypatch.setattr(identity.st, "get_option", lambda _: "127.0.0.1")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    for answer, expected in ((("ann", None), ("ann", "approver")), ((None, "it is down"), (identity.user(), "viewer"))):
+        monkeypatch.setattr(identity, "acting_user", lambda uri, answer=answer: says(uri, *answer))
+        identity._acting.clear()
+        assert identity.person() == expected
+    identity._acting.clear()
+
+
+def says(uri: str, name: str | None, problem: str | None) -> str:
+    assert uri == "http://127.0.0.1:1"
+    if problem is not None:
+        raise RoleShiftError(problem)
+    return str(name)
