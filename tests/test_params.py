@@ -69,6 +69,16 @@ def test_corpora_are_replaced_as_a_whole_and_the_rest_key_by_key(raw: dict[str, 
     assert merged["train"]["alpha"] == raw["train"]["alpha"]
 
 
+def test_null_removes_a_variant_and_sets_a_value(raw: dict[str, Any]) -> None:
+    over = {"export": {"variants": {"onnx-int8-rotated": None}}, "select": {"ship": None}, "train": {"max_steps": None}}
+    params = parse_params(merge_params(raw, over), "mine.yaml")
+    assert list(params.export.variants) == ["onnx-fp32", "onnx-int8"]
+    assert params.train.max_steps is None
+    assert "onnx-int8-rotated" in raw["export"]["variants"]
+    with pytest.raises(RoleShiftError, match=r"mine\.yaml: export: Field required"):
+        parse_params(merge_params(raw, {"export": None}), "mine.yaml")
+
+
 def test_words_that_an_experiment_writes_without_quotes_stay_words(tmp_path: Path) -> None:
     text = (REPOSITORY / "params.yaml").read_text().replace("compile: auto", "compile: off")
     (tmp_path / "p.yaml").write_text(text)

@@ -62,13 +62,13 @@ def parse_params(raw: Mapping[str, Any], where: str) -> Params:
 def merge_params(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Lay one params mapping over another, key by key.
 
-    `corpora` is replaced as a whole, since a run on other data wants that data alone; a key set to
-    null removes the default's.
+    `corpora` is replaced as a whole, since a run on other data wants that data alone. Null in the place
+    of a mapping removes it (a source, a variant); any other value it sets to null.
     """
     merged = dict(base)
     for key, value in over.items():
-        if value is None:
-            merged[key] = None
+        if value is None and isinstance(merged.get(key), Mapping):
+            del merged[key]
         elif key != "corpora" and isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
             merged[key] = merge_params(merged[key], value)
         else:
