@@ -39,7 +39,7 @@ EXAMPLES = Contract(
     1,
     pl.Schema(
         {
-            "example_id": pl.String(),  # content hash of task, input and references
+            "example_id": pl.String(),  # content hash of task, input, references, slices in the instruction
             "task_definition": pl.String(),
             "capability": pl.String(),
             "language": pl.String(),

@@ -69,16 +69,20 @@ def test_leads_serve_both_tasks_under_one_group(tmp_path: Path) -> None:
     leads = {
         "Gin": {"extract": "Gin is a drink. " * 40, "description": "Alcoholic drink", "topic": "Everyday life"},
         "Odd": {"extract": "Odd is odd.", "description": " ", "topic": "Uncategorized"},
+        "New": {"extract": "New is not sorted yet.", "description": "Newcomer", "topic": "Uncategorized"},
         "Bad": {"extract": None, "description": "x", "topic": "Arts"},
     }
     (tmp_path / "leads.json").write_text(json.dumps(leads))
     descriptions = read(tmp_path, "wikipedia-headline", "headline-encyclopedia")
     topics = read(tmp_path, "wikipedia-topic", "classify-encyclopedia")
-    assert [row.references for row in drafts(descriptions)] == [("Alcoholic drink",)]
+    assert [(row.references, row.slices) for row in drafts(descriptions)] == [
+        (("Alcoholic drink",), {"topic": "Everyday life"}),
+        (("Newcomer",), {}),
+    ]
     assert [row.references for row in drafts(topics)] == [("Everyday life",)]
-    assert {row.group for row in drafts(descriptions + topics)} == {"wikipedia:Gin"}
+    assert [row.group for row in drafts(descriptions + topics)] == ["wikipedia:Gin", "wikipedia:New", "wikipedia:Gin"]
     assert reasons(descriptions) == ["malformed", "no_description"]
-    assert reasons(topics) == ["malformed", "uncategorised"]
+    assert reasons(topics) == ["malformed", "uncategorised", "uncategorised"]
     assert len(drafts(topics)[0].input) <= 500
 
 

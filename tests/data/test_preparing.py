@@ -8,11 +8,14 @@ import pytest
 
 from roleshift.contracts import EXAMPLES, check
 from roleshift.data.preparation.cleaning import clean_text
+from roleshift.data.preparation.drafts import Draft
 from roleshift.data.preparation.duplicates import NearDuplicateIndex, jaccard, shingles
 from roleshift.data.preparation.preparing import Prepared, prepare_examples
+from roleshift.data.preparation.rows import clean_draft
 from roleshift.data.preparation.splitting import membership
 from roleshift.errors import RoleShiftError
 from roleshift.params import Params, SplitShares
+from roleshift.tasks import TaskDefinition
 
 SPLITS = ("train", "validation", "test", "review")
 SHARES = SplitShares(train=0.7, validation=0.08, test=0.14, review=0.08)
@@ -75,6 +78,17 @@ def test_adding_rows_moves_no_old_one_and_test_stays_test(prepare: Callable[...,
     )
     for split in SPLITS:
         assert ids(before, split) <= ids(after, split)
+
+
+def test_a_slice_is_part_of_an_id_where_the_instruction_names_it() -> None:
+    def made(instruction: str, slices: dict[str, str]) -> str:
+        task = TaskDefinition(id="faq", **ANSWER_TASK | {"instruction": instruction})
+        draft = Draft("A question?", ("An answer.",), "group", "file:1", slices)
+        return clean_draft("corpus", "source", draft, task=task, licence="CC0").example_id
+
+    plain = made("Answer.", {})
+    assert made("Answer.", {"topic": "tea"}) == plain  # it only describes the item
+    assert len({plain, made("Answer on {topic}.", {"topic": "tea"}), made("Answer on {topic}.", {"topic": "gin"})}) == 3
 
 
 def test_a_larger_test_share_only_adds_to_test() -> None:

@@ -22,7 +22,7 @@ TEXTS = ("event_id", "text_id", "task_definition", "input")
 
 
 def read_corrections(params: Params, raw: Path) -> tuple[list[Row], list[Rejection]]:
-    """The corrections that may be trained on, one row per task, slices and input, and those that may not.
+    """The corrections that may be trained on, one row per `identity`, and those that may not.
 
     Where several people corrected the same, their corrections are its references, the latest first.
     Raises on a line that `roleshift feedback export` did not write.

@@ -19,14 +19,19 @@ UNCATEGORISED = "Uncategorized"
 
 
 def read_descriptions(folder: Path, corpus: Corpus, task: TaskDefinition) -> Iterator[Draft | Dropped]:
-    """Lead -> short description."""
+    """Lead -> short description; its topic, where the source gives one, is a slice."""
     for title, entry, origin in _entries(folder, corpus):
         if not _is_complete(entry, "description"):
             yield Dropped("malformed", origin, str(entry)[:200], "extract or description is no text", malformed=True)
         elif not entry["description"].strip():
             yield Dropped("no_description", origin, entry["extract"])
         else:
-            yield Draft(first_sentences(entry["extract"]), (entry["description"],), f"wikipedia:{title}", origin)
+            topic = entry.get("topic")
+            known = isinstance(topic, str) and topic != UNCATEGORISED
+            yield Draft(
+                first_sentences(entry["extract"]), (entry["description"],), f"wikipedia:{title}", origin,
+                {"topic": topic} if known else {},
+            )  # fmt: skip
 
 
 def read_topics(folder: Path, corpus: Corpus, task: TaskDefinition) -> Iterator[Draft | Dropped]:

@@ -29,7 +29,7 @@ def within_length(
 
 
 def without_duplicates(rows: list[Row], priority: Callable[[Row], int]) -> tuple[list[Row], list[Rejection]]:
-    """One row per task, slices and input: the one of lowest `priority`, the first among equals."""
+    """One row per `identity`: the one of lowest `priority`, the first among equals."""
     best: dict[Identity, Row] = {}
     for row in sorted(rows, key=priority):
         best.setdefault(row.identity, row)

@@ -38,8 +38,8 @@ class Row:
 
     @property
     def identity(self) -> Identity:
-        """What two rows must not share: task, input, slices."""
-        return self.task.id, self.input, tuple(sorted(self.slices.items()))
+        """What two rows must not share: task, input, the slices that the instruction names."""
+        return self.task.id, self.input, tuple(sorted(asked_slices(self.task, self.slices).items()))
 
     def record(self) -> dict[str, object]:
         """The row as the contract EXAMPLES has it."""
@@ -75,6 +75,11 @@ class Rejection:
             "corpus": self.corpus, "source": self.source, "origin": self.origin,
             "reason": self.reason, "detail": self.detail, "text": self.text,
         }  # fmt: skip
+
+
+def asked_slices(task: TaskDefinition, slices: dict[str, str]) -> dict[str, str]:
+    """The slices that the instruction names, and so a part of what is asked; the others only describe the item."""
+    return {name: slices[name] for name in task.slice_names if name in slices}
 
 
 def reject(row: Row, reason: str, detail: str = "") -> Rejection:
@@ -125,7 +130,7 @@ def clean_draft(corpus: str, source: str, draft: Draft, *, task: TaskDefinition,
     text = clean_text(draft.input, is_code=task.capability in CODE_CAPABILITIES)
     cleaned = (clean_reference(reference, task) for reference in draft.references)
     references = tuple(dict.fromkeys(reference for reference in cleaned if reference))
-    identity = [task.id, text, list(references), draft.slices]
+    identity = [task.id, text, list(references), asked_slices(task, draft.slices)]
     return Row(
         hash_json(identity)[:16], corpus, task, text, references, draft.group, draft.slices,
         draft.language or task.language, draft.domain or task.domain,
