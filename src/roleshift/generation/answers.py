@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from roleshift.errors import RoleShiftError
-from roleshift.generation.interface import Answer
+from roleshift.generation.requests import Answer
 
 SCHEMA_VERSION = 1
 _SCHEMA = """

@@ -18,7 +18,8 @@ from roleshift.contracts import ITEMS, TIMINGS, check, slices_to_map
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json, sha256_text
 from roleshift.generation.answers import AnswerStore
-from roleshift.generation.interface import Answer, Backend, GenerationConfig, Request
+from roleshift.generation.interface import Backend
+from roleshift.generation.requests import Answer, GenerationConfig, Request
 from roleshift.prompts import Shot, chat_messages, render_prompt
 from roleshift.tasks import TaskDefinition
 

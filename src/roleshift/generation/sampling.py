@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from roleshift.errors import RoleShiftError
-from roleshift.generation.interface import Answer, GenerationConfig, Request
+from roleshift.generation.requests import Answer, GenerationConfig, Request
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

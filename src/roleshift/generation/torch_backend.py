@@ -15,7 +15,7 @@ import torch
 
 from roleshift.errors import RoleShiftError
 from roleshift.generation.continuations import encode_continuations
-from roleshift.generation.interface import Answer, GenerationConfig, Request
+from roleshift.generation.requests import Answer, GenerationConfig, Request
 from roleshift.generation.sampling import Writing, encode_prompt, log_softmax
 from roleshift.training.base import load_model, load_tokenizer
 
