@@ -16,14 +16,13 @@ compiles it for some minutes.
 """
 
 import argparse
-import copy
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,18 +32,25 @@ import polars as pl
 from roleshift.contracts import EXAMPLES, read_table
 from roleshift.evaluation import score_items
 from roleshift.export.calibration import calibration_of
+from roleshift.export.candidates import primary_scores
 from roleshift.export.merging import merge_adapter
+from roleshift.export.non_inferiority import mean_by_capability, mean_over_capabilities
 from roleshift.export.parity import parity_examples
 from roleshift.export.selection import variant_folders
 from roleshift.files import list_files, read_json, write_json
-from roleshift.generation import Answer, GenerationConfig, Request, open_backend
+from roleshift.generation import Answer, GenerationConfig, open_backend
 from roleshift.generation.answers import AnswerStore
 from roleshift.generation.asking import ask
-from roleshift.generation.opening import physical_cores
 from roleshift.params import Params, load_params
 from roleshift.project import Project
-from roleshift.training.base import base_folder, load_model, load_tokenizer
+from roleshift.training.base import base_folder, load_tokenizer
 from roleshift.training.processor import peak_memory_gb
+
+# Behind everything else, so that this folder's statistics.py does not stand for Python's own.
+sys.path.append(str(Path(__file__).resolve().parent))
+
+from inference_sides.llama import LlamaSide, write_gguf
+from inference_sides.torch_sides import TorchLoop, TorchSide
 
 TORCH = {"torch-fp32": "float32", "torch-bf16": "bfloat16", "torch-bf16-loop": "bfloat16"}
 LLAMA = "llama.cpp-q8_0"
@@ -52,205 +58,6 @@ DECODED = 33
 """Tokens of an answer from which decoding is timed; the first one is the prompt's."""
 TIMED = 8
 """Prompts on which prefill and decoding are timed."""
-
-
-class TorchSide:
-    """Greedy decoding with transformers' `generate`."""
-
-    variant, artifact_id, provider = "torch", "torch", "cpu"
-
-    def __init__(self, folder: Path, dtype: str, batch_size: int) -> None:
-        import torch
-
-        torch.set_num_threads(physical_cores())
-        self.tokenizer = load_tokenizer(folder)
-        self.model = load_model(folder, getattr(torch, dtype)).eval()
-        self.batch_size = batch_size
-        self.stop = {self.tokenizer.eos_token_id}
-
-    def generate(
-        self, requests: Sequence[Request], config: GenerationConfig, on_answer: Callable[[Answer], None] | None = None
-    ) -> list[Answer]:
-        """Answers in the requests' order, without times of their own."""
-        import torch
-
-        ids = [self.tokenizer(r.prompt, add_special_tokens=False)["input_ids"] for r in requests]
-        answers: dict[int, Answer] = {}
-        with torch.inference_mode():
-            for batch in self.batches(ids):
-                found = self.answer([ids[i] for i in batch], config.max_new_tokens)
-                for i, tokens in zip(batch, found, strict=True):
-                    answers[i] = finished(self.tokenizer, requests[i], ids[i], tokens, self.stop)
-                    if on_answer is not None:
-                        on_answer(answers[i])
-        return [answers[i] for i in range(len(requests))]
-
-    def batches(self, ids: list[list[int]]) -> list[list[int]]:
-        """Indices of prompts of similar length."""
-        order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
-
-    def answer(self, prompts: list[list[int]], limit: int) -> list[list[int]]:
-        """New tokens of each prompt, with what stands behind a stop token."""
-        import torch
-
-        longest, pad = max(map(len, prompts)), self.tokenizer.pad_token_id
-        out = self.model.generate(
-            input_ids=torch.tensor([[pad] * (longest - len(p)) + p for p in prompts]),
-            attention_mask=torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts]),
-            max_new_tokens=limit,
-            do_sample=False,
-            pad_token_id=pad,
-        )
-        found: list[list[int]] = out[:, longest:].tolist()
-        return found
-
-    def close(self) -> None:
-        """Drop the model."""
-        del self.model
-
-
-class TorchLoop(TorchSide):
-    """The same tricks as our engine's, in torch."""
-
-    def __init__(self, folder: Path, dtype: str, batch_size: int, prefixes: list[list[int]]) -> None:
-        import torch
-
-        super().__init__(folder, dtype, batch_size)
-        with torch.inference_mode():
-            self.prefixes = [
-                (tokens, self.model(input_ids=torch.tensor([tokens]), use_cache=True, logits_to_keep=1).past_key_values)
-                for tokens in sorted(prefixes, key=len, reverse=True)
-            ]
-
-    def begins_with(self, prompt: list[int]) -> int:
-        """Which prefix a prompt begins with; their number where it is none of them."""
-        fits = (i for i, (tokens, _) in enumerate(self.prefixes) if prompt[: len(tokens)] == tokens != prompt)
-        return next(fits, len(self.prefixes))
-
-    def batches(self, ids: list[list[int]]) -> list[list[int]]:
-        """Prompts of one prefix and of similar length."""
-        groups: dict[int, list[int]] = {}
-        for i, prompt in enumerate(ids):
-            groups.setdefault(self.begins_with(prompt), []).append(i)
-        return [[group[i] for i in b] for group in groups.values() for b in super().batches([ids[i] for i in group])]
-
-    def answer(self, prompts: list[list[int]], limit: int) -> list[list[int]]:
-        """New tokens of each prompt."""
-        import torch
-
-        which = self.begins_with(prompts[0])
-        start, cache = 0, None
-        if which < len(self.prefixes):
-            tokens, stored = self.prefixes[which]
-            start, cache = len(tokens), copy.deepcopy(stored)
-            cache.batch_repeat_interleave(len(prompts))
-        longest, pad = max(map(len, prompts)) - start, self.tokenizer.pad_token_id
-        gaps = [longest - (len(p) - start) for p in prompts]
-        ids = torch.tensor([[pad] * gap + p[start:] for gap, p in zip(gaps, prompts, strict=True)])
-        mask = torch.tensor([[1] * start + [0] * gap + [1] * (longest - gap) for gap in gaps])
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, start:]
-        taken: list[list[int]] = [[] for _ in prompts]
-        rows = list(range(len(prompts)))
-        while True:
-            out = self.model(
-                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
-                logits_to_keep=1,
-            )  # fmt: skip
-            cache = out.past_key_values
-            chosen = out.logits[:, -1].argmax(-1).tolist()
-            for row, token in zip(rows, chosen, strict=True):
-                taken[row].append(token)
-            going = [i for i, row in enumerate(rows) if chosen[i] not in self.stop and len(taken[row]) < limit]
-            if not going:
-                return taken
-            if len(going) < len(rows):
-                kept = torch.tensor(going)
-                cache.batch_select_indices(kept)
-                mask, positions, rows = mask[kept], positions[kept], [rows[i] for i in going]
-            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-            ids, positions = torch.tensor([[taken[row][-1]] for row in rows]), positions[:, -1:] + 1
-
-
-class LlamaSide:
-    """llama.cpp, one prompt after the other; it keeps what the last prompt has in common with the next."""
-
-    variant, artifact_id, provider = "llama.cpp", "llama.cpp", "cpu"
-
-    def __init__(self, file: Path, tokenizer_folder: Path) -> None:
-        from llama_cpp import Llama
-
-        self.tokenizer = load_tokenizer(tokenizer_folder)
-        self.model = Llama(str(file), n_ctx=2048, n_threads=physical_cores(), verbose=False)
-
-    def generate(
-        self, requests: Sequence[Request], config: GenerationConfig, on_answer: Callable[[Answer], None] | None = None
-    ) -> list[Answer]:
-        """Answers in the requests' order; requests of one task follow one another."""
-        answers: dict[str, Answer] = {}
-        stop = {self.tokenizer.eos_token_id}
-        for request in sorted(requests, key=lambda r: r.prompt):
-            ids = self.tokenizer(request.prompt, add_special_tokens=False)["input_ids"]
-            taken: list[int] = []
-            for token in self.model.generate(ids, temp=0.0, repeat_penalty=1.0):
-                taken.append(token)
-                if token in stop or len(taken) >= config.max_new_tokens:
-                    break
-            answers[request.request_id] = finished(self.tokenizer, request, ids, taken, stop)
-            if on_answer is not None:
-                on_answer(answers[request.request_id])
-        return [answers[request.request_id] for request in requests]
-
-    def close(self) -> None:
-        """Drop the model."""
-        del self.model
-
-
-def finished(tokenizer: Any, request: Request, prompt: list[int], tokens: list[int], stop: set[int]) -> Answer:
-    """An answer from its tokens; what stands behind the stop token is padding."""
-    end = next((i for i, token in enumerate(tokens) if token in stop), len(tokens))
-    text = tokenizer.decode(tokens[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    reason = "stop" if end < len(tokens) else "length"
-    return Answer(request.request_id, text, len(prompt), end, reason, 0.0, 0.0, 1)
-
-
-def write_gguf(base: Path, merged: Path, out: Path) -> None:
-    """The merged weights as GGUF, matrices as Q8_0; architecture and tokenizer as the base's file has them."""
-    import numpy as np
-    from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, quants
-    from safetensors.numpy import load_file
-
-    reader = GGUFReader(str(base))
-    writer = GGUFWriter(str(out), "llama")
-    for field in reader.fields.values():
-        if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type"):
-            continue
-        sub = field.types[-1] if field.types[0] == GGUFValueType.ARRAY else None
-        writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=sub)
-    heads, groups = (int(reader.fields[f"llama.attention.head_count{kind}"].contents()) for kind in ("", "_kv"))
-    parts = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj",
-             "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj", "attn_output": "self_attn.o_proj",
-             "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj"}  # fmt: skip
-    outer = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
-    weights = load_file(str(merged / "model.safetensors"))
-    for tensor in reader.tensors:
-        part = tensor.name.removesuffix(".weight").split(".")
-        name = outer.get(part[0]) or f"model.layers.{part[1]}.{parts[part[2]]}"
-        values = weights[f"{name}.weight"].astype(np.float32)
-        if part[-1] in ("attn_q", "attn_k"):
-            # llama.cpp rotates neighbouring channels, transformers the two halves of a head.
-            count = heads if part[-1] == "attn_q" else groups
-            halves = values.reshape(count, 2, values.shape[0] // count // 2, values.shape[1])
-            values = halves.swapaxes(1, 2).reshape(values.shape)
-        if values.ndim == 1:
-            writer.add_tensor(tensor.name, values)
-        else:
-            kind = GGMLQuantizationType.Q8_0
-            writer.add_tensor(tensor.name, quants.quantize(values, kind), raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
 
 
 def open_side(name: str, project: Project, params: Params, merged: Path, batch_size: int) -> Any:
@@ -275,10 +82,6 @@ def measure(name: str, split: str, per_capability: int, merged: Path, batches: S
     timed = parity_examples(examples, 2).sort("example_id").head(TIMED)
     references = dict(zip(examples["example_id"].to_list(), examples["references"].to_list(), strict=True))
     inputs = dict(zip(examples["example_id"].to_list(), examples["input"].to_list(), strict=True))
-    primary = pl.DataFrame(
-        {"task_definition": list(tasks), "metric": [task.metric for task in tasks.values()]},
-        schema={"task_definition": pl.String, "metric": pl.String},
-    )
     found: dict[str, Any] = {}
     for batch_size in batches:
         started = time.perf_counter()
@@ -309,12 +112,10 @@ def measure(name: str, split: str, per_capability: int, merged: Path, batches: S
         found[f"prefill {batch_size}"] = prompt_tokens / prefill
         found[f"decode {batch_size}"] = decoded / max(both - prefill, 1e-9)
         items, seconds = answered(examples, params.generation.max_new_tokens)
-        kinds = items.select("example_id", "task_definition", "capability").join(primary, on="task_definition")
-        scores = score_items(items, references, inputs, tasks).join(kinds, on=["example_id", "metric"])
-        means = dict(scores.group_by("capability").agg(pl.col("score").mean()).sort("capability").iter_rows())
+        scores = primary_scores(score_items(items, references, inputs, tasks), items, tasks)
         found[f"workload {batch_size}"] = seconds
-        found[f"quality {batch_size}"] = sum(means.values()) / len(means)
-        found[f"by capability {batch_size}"] = means
+        found[f"quality {batch_size}"] = mean_over_capabilities(scores, "score")
+        found[f"by capability {batch_size}"] = mean_by_capability(scores, "score")
         found[f"outputs {batch_size}"] = dict(
             zip(items["example_id"].to_list(), items["output"].to_list(), strict=True)
         )

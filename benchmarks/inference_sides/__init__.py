@@ -1,0 +1,1 @@
+"""The sides of benchmarks/inference.py that are not the product's own backends."""
