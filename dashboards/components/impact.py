@@ -17,6 +17,7 @@ from roleshift.impact.roles import Analysis, analyse, analyse_pair
 from roleshift.impact.setting import Setting, open_setting
 from roleshift.impact.titles import Titles
 from roleshift.impact.versions import Difference, difference
+from roleshift.impact.views import closest_role
 from roleshift.project import Project
 from roleshift.registry.impact_evidence import Assessed, assess, systems_of_run
 
@@ -61,6 +62,17 @@ def choose_version(project: Project, folder: Path, t: Texts) -> tuple[str, Asses
         if word is not None:
             st.query_params["version"] = word
     return names.get(word or "", t("this_run")), _read(project, folder, word)
+
+
+def choose_version_and_role(project: Project, folder: Path, setting: Setting, t: Texts) -> tuple[str, Assessed, str]:
+    """The version and the role that the reader asks about; at first the role that is closest to a change."""
+    left, right = st.columns([1, 2])
+    with left:
+        version, assessed = choose_version(project, folder, t)
+    with right:
+        closest = closest_role(analysis_of(setting, assessed, setting.assumptions))
+        role = choose_role(setting, t("role"), "role", closest)
+    return version, assessed, role
 
 
 def choose_other(project: Project, folder: Path, t: Texts) -> tuple[str, Assessed] | None:

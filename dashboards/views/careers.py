@@ -4,7 +4,7 @@ import polars as pl
 import streamlit as st
 
 from components.charts import interval_chart, show_chart
-from components.impact import analysis_of, choose_role, choose_version, reading_language, setting_of
+from components.impact import analysis_of, choose_version_and_role, reading_language, setting_of
 from components.language import texts
 from components.numbers import interval, number
 from components.run import shown_run
@@ -12,7 +12,7 @@ from components.safe import literal
 from components.tables import table
 from roleshift.impact.moves_page import moves_table
 from roleshift.impact.transitions import COMFORTS, moves
-from roleshift.impact.views import closest_role, side_by_side
+from roleshift.impact.views import side_by_side
 
 t = texts("careers")
 t_impact = texts("impact")
@@ -23,12 +23,8 @@ st.title(t("title"))
 project, folder = shown_run()
 st.write(t("intro"))
 setting = setting_of(project)
-left, right = st.columns([1, 2])
-with left:
-    version, assessed = choose_version(project, folder, t)
+version, assessed, role = choose_version_and_role(project, folder, setting, t)
 analysis = analysis_of(setting, assessed, setting.assumptions)
-with right:
-    role = choose_role(setting, t("role"), "role", closest_role(analysis))
 comfort = st.segmented_control(
     t("comfort"), COMFORTS, format_func=lambda level: t(f"comfort_{level}"), default=COMFORTS[0], required=True,
     key="comfort",

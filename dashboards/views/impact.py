@@ -8,8 +8,7 @@ from components.charts import show_chart
 from components.impact import (
     analysis_of,
     choose_other,
-    choose_role,
-    choose_version,
+    choose_version_and_role,
     difference_of,
     reading_language,
     setting_of,
@@ -28,7 +27,6 @@ from roleshift.impact.roles import Analysis
 from roleshift.impact.views import (
     SHARES,
     assumed_shares,
-    closest_role,
     closest_to_flipping,
     composition,
     demand_map,
@@ -179,11 +177,7 @@ st.title(t("title"))
 project, folder = shown_run()
 st.write(t("intro"))
 setting = setting_of(project)
-left, right = st.columns([1, 2])
-with left:
-    version, assessed = choose_version(project, folder, t)
-with right:
-    role = choose_role(setting, t("role"), "role", closest_role(analysis_of(setting, assessed, setting.assumptions)))
+version, assessed, role = choose_version_and_role(project, folder, setting, t)
 given = choose_assumptions(project, setting.assumptions, reading_language())
 analysis = analysis_of(setting, assessed, given)
 view = choose_view(VIEWS, lambda name: t(f"view_{name}"), t("view"))
