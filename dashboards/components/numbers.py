@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from babel.dates import format_datetime, format_timedelta
-from babel.numbers import format_compact_decimal, format_decimal, format_percent
+from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 
 from components.language import language
@@ -35,11 +35,6 @@ def interval(value: float | None, low: float | None, high: float | None, digits:
     if low is None or high is None:
         return number(value, digits)
     return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
-
-
-def compact(value: float) -> str:
-    """A large figure in a few characters: 4.9M, 490万."""
-    return format_compact_decimal(value, fraction_digits=1, locale=locale())
 
 
 def size(count: int) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roleshift.errors import RoleShiftError
-from roleshift.files import sha256_text
 
 RUN_MARKER = ".roleshift-run"
 
@@ -85,8 +84,3 @@ def _home_of(root: Path) -> Path:
                 if (home / "dvc.yaml").is_file():
                     return _home_of(home)
     return root
-
-
-def stable_id(text: str) -> str:
-    """A short id of a text: the first 16 hex digits of its sha256."""
-    return sha256_text(text)[:16]

@@ -11,14 +11,12 @@ from scipy.stats import bootstrap as scipy_bootstrap
 from roleshift.evaluation.metrics.corpus import bleu, chrf, ratio
 from roleshift.evaluation.metrics.overlap import Bleu, Chrf
 from roleshift.evaluation.statistics import (
-    PairedResult,
     approximate_randomisation,
     bootstrap_interval,
     clopper_pearson,
     detectable_difference,
     holm,
     needed_groups,
-    non_inferior,
     paired_bootstrap,
 )
 from roleshift.evaluation.statistics.resampling import group_sums
@@ -163,13 +161,6 @@ def test_holm_corrects_step_down_and_keeps_what_has_no_p_value() -> None:
     assert holm([0.01, 0.04, None, 0.03]) == pytest.approx([0.03, 0.06, None, 0.06])
     assert holm([]) == []
     assert holm([0.9, 0.8]) == [1.0, 1.0]
-
-
-def test_non_inferiority_compares_the_bound_with_the_margin() -> None:
-    result = PairedResult(0.5, 0.5, 0.0, -0.03, 0.04, 0.8, 100)
-    assert non_inferior(result, 0.05) is True
-    assert non_inferior(result, 0.02) is False
-    assert non_inferior(PairedResult(0.5, 0.5, 0.0, None, None, None, 4), 0.05) is None
 
 
 def test_the_needed_number_of_groups_has_the_promised_power() -> None:

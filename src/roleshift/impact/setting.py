@@ -10,7 +10,7 @@ import polars as pl
 from roleshift.impact.assumptions import Assumptions, default_assumptions, load_assumptions
 from roleshift.impact.catalogue import RoleEntry, bundled_activities, bundled_roles, load_roles, work_of
 from roleshift.impact.occupations import occupation_work
-from roleshift.impact.onet import ATTRIBUTION, Archive, cover, load_import, read_archive
+from roleshift.impact.onet import Archive, cover, load_import, read_archive
 from roleshift.impact.roles import Analysis
 from roleshift.impact.transitions import Landscape, activity_profiles, education_levels, importance_profiles
 from roleshift.impact.wages import read_wages, with_wages
@@ -82,8 +82,3 @@ def together(first: Work, own: Work, where: str) -> Work:
     kept_roles = first.roles.filter(~pl.col("role_id").is_in(own.roles["role_id"].to_list()))
     kept_tasks = first.tasks.filter(pl.col("role_id").is_in(kept_roles["role_id"].to_list()))
     return Work.of(pl.concat([kept_roles, own.roles]), pl.concat([kept_tasks, own.tasks]), first.activities, where)
-
-
-def attribution(archive: Archive | None) -> str | None:
-    """What every export that rests on O*NET must say."""
-    return ATTRIBUTION.format(release=archive.release) if archive else None

@@ -6,7 +6,6 @@ from roleshift.databases import sqlite_path
 from roleshift.params import Params
 from roleshift.project import Project
 from roleshift.registry.audit import Entry
-from roleshift.registry.gate import Verdict
 from roleshift.registry.tracking import Tracking, tracking_of
 from roleshift.registry.versions import Version, list_versions
 
@@ -24,12 +23,6 @@ def registered_versions(project: Project, params: Params) -> list[Version]:
     tracking = existing_store(project, params)
     found = list_versions(tracking, params.registry.model_name) if tracking else []
     return [version for version in reversed(found) if version.complete]
-
-
-def rules_frame(verdict: Verdict, language: str = "en") -> pl.DataFrame:
-    """One row per rule of the gate: rule, state, figure in the language."""
-    rows = [{"rule": rule.name, "state": rule.state, "figure": rule.text(language)} for rule in verdict.rules]
-    return pl.DataFrame(rows)
 
 
 def history_frame(entries: list[Entry]) -> pl.DataFrame:

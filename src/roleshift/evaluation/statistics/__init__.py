@@ -5,7 +5,7 @@ group are resampled together. A corpus score is any function from sums of shape 
 of shape (...), see `roleshift.evaluation.metrics.corpus`.
 """
 
-from roleshift.evaluation.statistics.decisions import holm, non_inferior
+from roleshift.evaluation.statistics.correction import holm
 from roleshift.evaluation.statistics.intervals import Interval, bootstrap_interval, clopper_pearson
 from roleshift.evaluation.statistics.paired import (
     PairedResult,
@@ -32,7 +32,6 @@ __all__ = [
     "groups_to_certify",
     "holm",
     "needed_groups",
-    "non_inferior",
     "paired_bootstrap",
     "smallest_margin",
 ]

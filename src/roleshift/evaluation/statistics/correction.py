@@ -1,8 +1,6 @@
-"""From p-values and intervals to statements."""
+"""P-values of several tests, corrected for their number."""
 
 from collections.abc import Sequence
-
-from roleshift.evaluation.statistics.paired import PairedResult
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -17,14 +15,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         running = max(running, min(1.0, (len(known) - rank) * p))
         corrected[index] = running
     return corrected
-
-
-def non_inferior(result: PairedResult, margin: float) -> bool | None:
-    """Whether a is not worse than b by `margin` or more: its interval lies above -margin.
-
-    With the two-sided interval at level 1 - 2 alpha this is the one-sided test at alpha. None where
-    there is no interval.
-    """
-    if margin < 0:
-        raise ValueError(f"a margin is at least 0, not {margin}")
-    return None if result.low is None else result.low > -margin
