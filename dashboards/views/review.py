@@ -115,8 +115,12 @@ def show_captured(project: Project) -> None:
         st.info(t("nothing_to_review"), icon=":material/info:")
         return
     store = FeedbackStore.existing(project)
-    events = stored_events(project)
-    texts_of = store.texts(event.text_id for event in events if event.kind == "capture") if store else {}
+    if store is None:
+        st.info(t("nothing_captured"))
+        return
+    with store:
+        events = store.events()
+        texts_of = store.texts(event.text_id for event in events if event.kind == "capture")
     shares = params_of(project).serving.capture.review.model_dump()
     items = captured_queue(events, texts_of, read_table(table, EXAMPLES), reviewer=person()[0], shares=shares)
     if not items:
