@@ -9,6 +9,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from roleshift.contracts import EXAMPLES, slices_from_map
+from roleshift.export.variants import Exported, export_variants
+from roleshift.params import ExportParams
 from roleshift.tasks import TaskDefinition, catalogue_tasks
 from roleshift.training.base import load_model
 
@@ -55,3 +57,30 @@ def make_adapter(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], P
         return out
 
     return make
+
+
+@pytest.fixture(scope="session")
+def export_with(
+    make_adapter: Callable[[Path], Path],
+    validation: pl.DataFrame,
+    tasks: dict[str, TaskDefinition],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., tuple[Path, Exported]]:
+    """Export a base with some params, by an adapter of its own unless one is given: the variants' folder, and more."""
+
+    def run(base: Path, params: ExportParams, adapter: Path | None = None) -> tuple[Path, Exported]:
+        folder = tmp_path_factory.mktemp("export")
+        exported = export_variants(
+            base_folder=base,
+            adapter_folder=adapter or make_adapter(base),
+            model_id="0123456789abcdef",
+            params=params,
+            seed=17,
+            validation=validation,
+            tasks=tasks,
+            work=folder / "work",
+            out=folder / "out",
+        )
+        return folder / "out", exported
+
+    return run

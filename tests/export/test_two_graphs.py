@@ -22,7 +22,6 @@ from roleshift.generation import GenerationConfig, Request, open_backend, openin
 from roleshift.generation.onnx_backend import OnnxBackend
 from roleshift.generation.prefixes import Prefix, Prefixes
 from roleshift.params import ExportParams, VariantParams
-from roleshift.tasks import TaskDefinition
 
 NAME = "onnx-int8-rotated"
 ROTATED = VariantParams(precision="int8", prefill="dynamic", rotate=True, smooth=0.5)
@@ -142,28 +141,8 @@ def test_other_architecture_is_named_before_anything_is_merged(tiny_gpt2: Path, 
 
 
 @pytest.fixture(scope="module")
-def export(
-    make_adapter: Callable[[Path], Path],
-    validation: pl.DataFrame,
-    tasks: dict[str, TaskDefinition],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[Path], tuple[Path, Exported]]:
-    def run(base: Path) -> tuple[Path, Exported]:
-        folder = tmp_path_factory.mktemp("export")
-        exported = export_variants(
-            base_folder=base,
-            adapter_folder=make_adapter(base),
-            model_id="0123456789abcdef",
-            params=PARAMS,
-            seed=17,
-            validation=validation,
-            tasks=tasks,
-            work=folder / "work",
-            out=folder / "out",
-        )
-        return folder / "out", exported
-
-    return run
+def export(export_with: Callable[..., tuple[Path, Exported]]) -> Callable[[Path], tuple[Path, Exported]]:
+    return lambda base: export_with(base, PARAMS)
 
 
 @pytest.fixture(scope="module")

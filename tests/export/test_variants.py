@@ -37,28 +37,8 @@ Export = Callable[[Path, Path], tuple[Path, Exported]]
 
 
 @pytest.fixture(scope="module")
-def export(
-    make_adapter: Callable[[Path], Path],
-    validation: pl.DataFrame,
-    tasks: dict[str, TaskDefinition],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Export:
-    def run(base: Path, adapter: Path | None = None) -> tuple[Path, Exported]:
-        folder = tmp_path_factory.mktemp("export")
-        exported = export_variants(
-            base_folder=base,
-            adapter_folder=adapter or make_adapter(base),
-            model_id="0123456789abcdef",
-            params=PARAMS,
-            seed=17,
-            validation=validation,
-            tasks=tasks,
-            work=folder / "work",
-            out=folder / "out",
-        )
-        return folder / "out", exported
-
-    return run
+def export(export_with: Callable[..., tuple[Path, Exported]]) -> Export:
+    return lambda base, adapter=None: export_with(base, PARAMS, adapter)
 
 
 @pytest.fixture(scope="module")
