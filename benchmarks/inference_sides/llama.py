@@ -5,7 +5,7 @@ from pathlib import Path
 
 from inference_sides.answers import finished
 from roleshift.generation import Answer, GenerationConfig, Request
-from roleshift.generation.opening import physical_cores
+from roleshift.generation.processor import physical_cores
 from roleshift.training.base import load_tokenizer
 
 

@@ -18,7 +18,7 @@ from roleshift.export.rotation import fold_norms, random_orthogonal, rotate_resi
 from roleshift.export.smoothing import input_ranges, smooth_down_projections
 from roleshift.export.variants import Exported, export_variants
 from roleshift.files import hash_tree, read_json, write_json
-from roleshift.generation import GenerationConfig, Request, open_backend, opening
+from roleshift.generation import GenerationConfig, Request, open_backend, processor
 from roleshift.generation.onnx_backend import OnnxBackend
 from roleshift.generation.prefixes import Prefix, Prefixes
 from roleshift.params import ExportParams, VariantParams
@@ -238,8 +238,8 @@ def test_prompt_that_begins_otherwise_or_is_one_token_is_answered(llama: tuple[P
 def test_processor_without_vnni_takes_one_graph_for_both(
     llama: tuple[Path, Exported], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(opening, "_cpu_flags", lambda: {"avx2"})
-    monkeypatch.setattr(opening.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(processor, "_cpu_flags", lambda: {"avx2"})
+    monkeypatch.setattr(processor.platform, "machine", lambda: "x86_64")
     backend, reference = opened(llama[0] / NAME), opened(llama[0] / "onnx-fp32")
     assert "has no VNNI" in caplog.text
     ids = backend.tokenizer(REQUESTS[8].prompt, add_special_tokens=False)["input_ids"]

@@ -17,8 +17,9 @@ from roleshift.export.quantising import quantise_two_graphs
 from roleshift.export.reparameterisation import reparameterise
 from roleshift.files import link_or_copy, list_files, replacing, sha256_file, write_json
 from roleshift.generation.engine import Engine
-from roleshift.generation.opening import MANIFEST, physical_cores
+from roleshift.generation.opening import MANIFEST
 from roleshift.generation.prefixes import Prefix, Prefixes
+from roleshift.generation.processor import physical_cores
 from roleshift.generation.providers import missing_for_cuda
 from roleshift.params import VariantParams
 

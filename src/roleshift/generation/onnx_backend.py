@@ -11,7 +11,7 @@ import numpy as np
 from roleshift.errors import RoleShiftError
 from roleshift.generation.continuations import encode_continuations
 from roleshift.generation.engine import Engine
-from roleshift.generation.opening import int8_products_saturate
+from roleshift.generation.processor import int8_products_saturate
 from roleshift.generation.providers import missing_for_cuda
 from roleshift.generation.requests import Answer, GenerationConfig, Request
 from roleshift.generation.sampling import Writing, encode_prompt, log_softmax
