@@ -26,7 +26,7 @@ from roleshift.project import Project
 from roleshift.prompts import chat_messages, instruction, render_prompt
 from roleshift.registry.choices import existing_store
 from roleshift.registry.versions import Version
-from roleshift.serving.versions import open_version
+from roleshift.serving.copies import open_version
 from roleshift.tasks import TaskDefinition
 
 t = texts("playground")

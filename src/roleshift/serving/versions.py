@@ -1,33 +1,22 @@
 """The versions that a server holds: loaded beside the old one, checked, then switched to."""
 
 import logging
-import math
-import os
 import random
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
-import mlflow.artifacts
 
 from roleshift.alerts import alert_file
 from roleshift.errors import RoleShiftError
-from roleshift.files import hash_json, read_json, write_json
-from roleshift.generation import Backend, GenerationConfig, Request, open_backend
+from roleshift.files import write_json
 from roleshift.params import Params
 from roleshift.project import Project
-from roleshift.prompts import render_prompt
-from roleshift.registry.manifest import content_id_of
-from roleshift.registry.tracking import Tracking, reporting
+from roleshift.registry.tracking import Tracking
 from roleshift.registry.versions import Version, list_versions
 from roleshift.serving.batching import Batcher
-from roleshift.serving.pyfunc import check_artifacts
+from roleshift.serving.copies import open_version, self_test
 
 log = logging.getLogger("roleshift.serving")
 CANARY = "challenger"
@@ -199,65 +188,3 @@ def _wanted(versions: list[Version], params: Params) -> dict[str, Version]:
     if canary and main and params.serving.canary > 0 and canary.content_id != main.content_id:
         found["canary"] = canary
     return found
-
-
-def self_test(backend: Backend) -> None:
-    """Let a model answer and weigh an answer; raises where it gives no token or no number."""
-    prompt = render_prompt(backend.tokenizer, [{"role": "user", "content": "Say yes."}])
-    answer = backend.generate([Request("self-test", prompt)], GenerationConfig(max_new_tokens=2))[0]
-    if answer.output_tokens == 0 and answer.finish_reason != "stop":
-        raise RoleShiftError("its self-test gave no token")
-    if not math.isfinite(backend.continuation_logprobs(prompt, ["yes"])[0]):
-        raise RoleShiftError("its self-test gave a probability that is no number: its weights are broken")
-
-
-def open_version(tracking: Tracking, version: Version, project: Project, params: Params) -> Backend:
-    """Bring a version's artifacts to `.work/served/`, check every hash, open the model."""
-    folder = project.work / "served" / version.content_id
-    if not (folder / "artifacts/manifest.json").is_file():
-        partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        with reporting(tracking.uri):
-            location = tracking.client.get_logged_model(version.logged_model).artifact_location
-            mlflow.artifacts.download_artifacts(
-                f"{location}/artifacts", dst_path=str(partial), tracking_uri=tracking.uri
-            )
-        with suppress(OSError):  # another server was first
-            partial.rename(folder)
-        shutil.rmtree(partial, ignore_errors=True)
-    artifacts = folder / "artifacts"
-    try:
-        manifest = read_json(artifacts / "manifest.json")
-        check_manifest(manifest, version)
-        check_artifacts(artifacts, manifest)
-    except RoleShiftError:
-        shutil.rmtree(folder)  # brought anew when asked again
-        raise
-    generation = params.generation
-    return open_backend(
-        _model_folder(artifacts / manifest["model"], project),
-        threads=generation.threads,
-        provider=generation.provider,
-        batch_size=params.serving.rows,
-    )
-
-
-def check_manifest(manifest: dict[str, Any], version: Version) -> None:
-    """Raise where a manifest's hashes are not those that the registry's own record of the version stands for."""
-    model = f"{manifest['model']}/"
-    files = {
-        name.removeprefix(model): entry["sha256"] for name, entry in manifest["files"].items() if name.startswith(model)
-    }
-    if content_id_of(version.model_id, hash_json(files)) != version.content_id:
-        raise RoleShiftError(
-            f"version {version.number}: its manifest differs from the registered content; register it again"
-        )
-
-
-def _model_folder(folder: Path, project: Project) -> Path:
-    if (folder / "manifest.json").is_file() or (folder / "config.json").is_file():
-        return folder
-    from roleshift.training.base import base_folder
-
-    return base_folder(folder, project.converted)
