@@ -154,7 +154,8 @@ def _stored(project: Project) -> list[Unneeded]:
         return []
     name = load_params(project.root / "params.yaml").registry.model_name
     in_use = {version.content_id for version in list_versions(tracking, name) if version.aliases}
-    copies = [path for path in sorted((project.work / "served").glob("*")) if path.suffix != ".partial"]
+    folders = [path for path in sorted((project.work / "served").glob("*")) if path.is_dir()]
+    copies = [path for path in folders if path.suffix != ".partial"]
     found = [
         _folder(project, path, "copy for serving of a version without an alias")
         for path in copies

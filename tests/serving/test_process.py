@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 from served_models import add_version
+from server_checks import wait_for
 
+from roleshift.files import read_json
 from roleshift.params import load_params
 from roleshift.project import Project
 from roleshift.registry.tracking import tracking_of
@@ -40,8 +43,9 @@ class Served:
     url: str
 
 
-@pytest.fixture
-def served(folder: Path) -> Iterator[Served]:
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
+    """`roleshift serve` in the folder, ready."""
     process = subprocess.Popen([*ROLESHIFT, "--port", "0"], cwd=folder, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
@@ -58,6 +62,12 @@ def served(folder: Path) -> Iterator[Served]:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def served(folder: Path) -> Iterator[Served]:
+    with serving(folder) as found:
+        yield found
 
 
 def test_sigterm_lets_what_runs_finish(served: Served) -> None:
@@ -87,3 +97,27 @@ def test_other_machines_are_let_in_only_with_a_key(folder: Path) -> None:
     )
     assert result.returncode != 0
     assert "set ROLESHIFT_API_KEY first" in result.stderr
+
+
+def test_a_restart_without_the_registry_says_so_everywhere_until_it_is_back(folder: Path) -> None:
+    database = folder / "mlflow.db"
+    with serving(folder) as first:
+        assert requests.get(f"{first.url}/health", timeout=30).json()["source"] == "registry"
+    database.rename(folder / "away.db")
+    body = {"model": "roleshift", "prompt": "text", "max_tokens": 4}
+    with serving(folder) as again:
+        health = requests.get(f"{again.url}/health", timeout=30).json()
+        assert (health["status"], health["source"]) == ("ok", "last verified copy")
+        assert f"{database}: no such file" in health["alert"]
+        assert "roleshift_last_copy 1.0" in requests.get(f"{again.url}/metrics", timeout=30).text
+        assert read_json(folder / ".work/alerts/serving.json")["alert"] == health["alert"]
+        assert again.process.stderr is not None
+        assert "last verified copy" in next(line for line in again.process.stderr if "no such file" in line)
+        answer = requests.post(f"{again.url}/v1/completions", json=body, timeout=60)
+        assert (answer.status_code, answer.headers["x-roleshift-version"]) == (200, "roleshift/1")
+        assert not database.exists()  # looking for a registry makes none
+        (folder / "away.db").rename(database)
+        wait_for(lambda: not (folder / ".work/alerts/serving.json").exists())
+        health = requests.get(f"{again.url}/health", timeout=30).json()
+        assert (health["source"], health["alert"]) == ("registry", None)
+        assert "roleshift_last_copy 0.0" in requests.get(f"{again.url}/metrics", timeout=30).text

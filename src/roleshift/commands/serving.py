@@ -36,7 +36,7 @@ def serve(
     if key is None and host not in ("127.0.0.1", "::1", "localhost"):
         raise RoleShiftError(f"--host {host} is open to other machines: set {KEY} first")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    server = Server(project, params, lambda: tracking_of(project, params))
+    server = Server(project, params, lambda: tracking_of(project, params, create=False))
     config = uvicorn.Config(
         make_app(server, key=key), host=host, port=port, log_level="warning", timeout_keep_alive=15,
         timeout_graceful_shutdown=int(params.serving.timeout_seconds) + 5,

@@ -75,8 +75,11 @@ def open_tracking(uri: str, home: Path, experiment: str) -> Tracking:
         return Tracking(uri, client, found.experiment_id)
 
 
-def tracking_of(project: Project, params: Params) -> Tracking:
-    """The tracking store of a project or of a run below it."""
+def tracking_of(project: Project, params: Params, *, create: bool = True) -> Tracking:
+    """The tracking store of a project or of a run below it; without `create` a missing SQLite file is an error."""
+    database = sqlite_path(project.tracking_uri)
+    if not create and database is not None and not database.is_file():
+        raise RoleShiftError(f"tracking store {database}: no such file; run `make repro`, or bring it back")
     home = project.root if project.is_run else project.home
     return open_tracking(project.tracking_uri, home, params.registry.experiment)
 

@@ -131,9 +131,10 @@ def _errors(app: FastAPI, server: Server) -> None:
 
 def _operations(app: FastAPI, server: Server) -> None:
     @app.get("/health", responses=ERRORS)
-    async def health() -> dict[str, str]:
-        """The process is up."""
-        return {"status": "ok"}
+    async def health() -> dict[str, Any]:
+        """The process is up; where what it serves comes from, and what is wrong if anything."""
+        source = "last verified copy" if server.versions.from_copy else "registry"
+        return {"status": "ok", "source": source if server.versions.main else None, "alert": server.versions.alert}
 
     @app.get("/ready", responses=ERRORS)
     async def ready() -> dict[str, Any]:
@@ -152,6 +153,7 @@ def _operations(app: FastAPI, server: Server) -> None:
         server.meter.running.set(sum(each.batcher.running for each in held))
         server.meter.switches.set(server.versions.switches)
         server.meter.alert.set(server.versions.alert is not None)
+        server.meter.from_copy.set(server.versions.from_copy)
         server.meter.drift.set(any(alert.kind == "drift" for alert in alerts_of(server.project)))
         server.meter.outside.clear()
         for capability, share in outside_shares(server.project).items():

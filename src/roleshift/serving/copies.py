@@ -18,6 +18,7 @@ from roleshift.prompts import render_prompt
 from roleshift.registry.manifest import content_id_of
 from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import Version
+from roleshift.serving.last_served import copy_folder
 from roleshift.serving.pyfunc import check_artifacts
 
 
@@ -31,21 +32,16 @@ def self_test(backend: Backend) -> None:
         raise RoleShiftError("its self-test gave a probability that is no number: its weights are broken")
 
 
-def open_version(tracking: Tracking, version: Version, project: Project, params: Params) -> Backend:
-    """Bring a version's artifacts to `.work/served/`, check every hash, open the model."""
-    folder = project.work / "served" / version.content_id
+def open_version(tracking: Tracking | None, version: Version, project: Project, params: Params) -> Backend:
+    """Bring a version's artifacts to `.work/served/` unless they are there, check every hash, open the model.
+
+    Without a registry only a copy that is there already can be opened.
+    """
+    folder = copy_folder(project, version)
     if not (folder / "artifacts/manifest.json").is_file():
-        partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        with reporting(tracking.uri):
-            location = tracking.client.get_logged_model(version.logged_model).artifact_location
-            mlflow.artifacts.download_artifacts(
-                f"{location}/artifacts", dst_path=str(partial), tracking_uri=tracking.uri
-            )
-        with suppress(OSError):  # another server was first
-            partial.rename(folder)
-        shutil.rmtree(partial, ignore_errors=True)
+        if tracking is None:
+            raise RoleShiftError(f"{folder}: holds no copy of it")
+        _bring(tracking, version, folder)
     artifacts = folder / "artifacts"
     try:
         manifest = read_json(artifacts / "manifest.json")
@@ -61,6 +57,19 @@ def open_version(tracking: Tracking, version: Version, project: Project, params:
         provider=generation.provider,
         batch_size=params.serving.rows,
     )
+
+
+def _bring(tracking: Tracking, version: Version, folder: Path) -> None:
+    """Download a version's artifacts; the folder is there as a whole or not at all."""
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with reporting(tracking.uri):
+        location = tracking.client.get_logged_model(version.logged_model).artifact_location
+        mlflow.artifacts.download_artifacts(f"{location}/artifacts", dst_path=str(partial), tracking_uri=tracking.uri)
+    with suppress(OSError):  # another server was first
+        partial.rename(folder)
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_manifest(manifest: dict[str, Any], version: Version) -> None:

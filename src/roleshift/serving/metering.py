@@ -26,6 +26,7 @@ class Meter:
         self.errors = Counter("errors", "Failed requests by reason.", ["reason"], **own)
         self.switches = Gauge("version_switches", "Versions that took another's place.", **own)
         self.alert = Gauge("alert", "1 while a version cannot be loaded or the registry not be asked.", **own)
+        self.from_copy = Gauge("last_copy", "1 while a copy from before the start serves, not the registry's.", **own)
         self.drift = Gauge("drift", "1 while the last `roleshift drift` found drift.", **own)
         self.outside = Gauge("outside_domain_share", "Inputs unlike the evidence's.", ["capability"], **own)
         self.version = Gauge("served_version", "1 for each version that is loaded.", ["version", "content_id"], **own)

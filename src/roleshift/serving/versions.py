@@ -17,6 +17,7 @@ from roleshift.registry.tracking import Tracking
 from roleshift.registry.versions import Version, list_versions
 from roleshift.serving.batching import Batcher
 from roleshift.serving.copies import open_version, self_test
+from roleshift.serving.last_served import LastServed
 
 log = logging.getLogger("roleshift.serving")
 CANARY = "challenger"
@@ -59,7 +60,10 @@ class ServedVersions:
         self._refreshing = threading.Lock()
         self._draining: list[threading.Thread] = []
         self._told: str | None = ""  # what the alert file says; unknown at first, so it is written anew
+        self._last = LastServed(project, params)
         self.alert: str | None = None
+        self.from_copy = False
+        """Whether the main version is what was served before the start, not what the registry says now."""
         self.switches = 0
 
     @property
@@ -90,29 +94,56 @@ class ServedVersions:
         return None
 
     def refresh(self) -> None:
-        """Load what the registry names now; whatever fails leaves what serves as it is and raises an alert."""
+        """Load what the registry names now; whatever fails leaves what serves as it is and raises an alert.
+
+        Where nothing serves yet, it falls back to what was served before the start.
+        """
         with self._refreshing:
             try:
                 if self._tracking is None:
                     self._tracking = self._open()
+                    self._failed.clear()  # what failed without the registry is tried at once with it
                 tracking = self._tracking
                 versions = list_versions(tracking, self._params.registry.model_name)
             except RoleShiftError as error:
                 self._tracking = None  # opened anew at the next look
-                self._alarm(f"the registry cannot be asked: {error}")
+                self._alarm("; ".join([f"the registry cannot be asked: {error}", *self._fall_back()]))
                 return
             wanted = _wanted(versions, self._params)
+            if "canary" not in wanted:
+                self._replace("canary", None)
             problems = [problem for role, version in wanted.items() if (problem := self._hold(tracking, role, version))]
             if "main" not in wanted:
                 alias = self._params.serving.alias
                 going = f"; {self.main.name} goes on serving" if self.main else ""
                 problems.append(f"no complete version has the alias {alias!r} or {CANARY!r}{going}")
-            if "canary" not in wanted:
-                self._replace("canary", None)
+            elif self.main is None or self.main.version.content_id != wanted["main"].content_id:
+                problems += self._fall_back()
+            else:
+                self._confirm()
             self._alarm("; ".join(problems) or None)
 
-    def _hold(self, tracking: Tracking, role: str, version: Version) -> str | None:
-        """Serve a version in a role; why that cannot be."""
+    def _fall_back(self) -> list[str]:
+        """Where nothing serves, serve the verified copies of what was served last; what to say of it."""
+        if self.main is None:
+            problems = [p for role, version in self._last.read().items() if (p := self._hold(None, role, version))]
+            if self.main is None:
+                return [*problems, "there is no usable copy of an earlier version here either"]
+            self.from_copy = True
+        return [f"{self.main.name} is served from its last verified copy"] if self.from_copy and self.main else []
+
+    def _confirm(self) -> None:
+        """The registry named what serves: remember it for a restart without the registry."""
+        if self.from_copy and self.main:
+            self.from_copy = False
+            log.warning("the registry is followed again; it names %s", self.main.name)
+        try:
+            self._last.write({role: served.version for role, served in self._held.items()})
+        except OSError as error:
+            log.error("what is served cannot be remembered for a restart: %s", error)
+
+    def _hold(self, tracking: Tracking | None, role: str, version: Version) -> str | None:
+        """Serve a version in a role, without a registry from its copy here; why that cannot be."""
         loaded = next((each for each in self.all if each.version.content_id == version.content_id), None)
         failed = self._failed.get(version.content_id)
         if loaded is None and failed is not None and time.monotonic() < failed.again:
@@ -123,7 +154,6 @@ class ServedVersions:
             problem = f"version {version.number} cannot be served: {error}"
             wait = min(RETRY_MOST, 2 * failed.wait) if failed else RETRY_FIRST
             self._failed[version.content_id] = Failure(problem, wait, time.monotonic() + wait)
-            log.error("%s; tried again in %.0f s", problem, wait)
             return problem
         self._failed.pop(version.content_id, None)
         before = self._held.get(role)
@@ -143,7 +173,7 @@ class ServedVersions:
             self._draining = [each for each in self._draining if each.is_alive()] + [thread]
             thread.start()
 
-    def _load(self, tracking: Tracking, version: Version) -> Served:
+    def _load(self, tracking: Tracking | None, version: Version) -> Served:
         """Open the version and let it answer once."""
         settings = self._params.serving
         backend = open_version(tracking, version, self._project, self._params)
@@ -166,7 +196,10 @@ class ServedVersions:
         path = alert_file(self._project, "serving")
         if problem is None:
             path.unlink(missing_ok=True)
+            if self._told:
+                log.warning("what was wrong is over: %s", self._told)
         else:
+            log.error("%s", problem)
             write_json(path, {"alert": problem, "time": datetime.now(UTC).isoformat(timespec="seconds")})
         self._told = problem
 
