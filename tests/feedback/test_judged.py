@@ -91,6 +91,45 @@ def test_file_and_store_give_the_same_estimate(store: FeedbackStore, tmp_path: P
     assert (both[0].reviewed.draws == both[1].reviewed.draws).all()
 
 
+def test_judged_requests_from_use_reach_the_cells_by_store_and_by_file_alike(
+    store: FeedbackStore, tmp_path: Path
+) -> None:
+    evidence(tmp_path / "evidence", 60)
+    for i in range(50):
+        about = About("captured", None, f"r{i}", "summarize-papers", "summarize", "papers")
+        drawn_by = "random" if i < 45 else "choice"  # the last ones somebody sent from the Playground
+        store.add(
+            new_event(
+                "capture", about=about, answered=NEW, outcome="captured", drawn_by=drawn_by,
+                user_id=f"user {i % 9}@example.org", details={"mean_logprob": -i / 50},
+            )
+        )  # fmt: skip
+        if i % 5:
+            judge(store, about, i % 7 > 0, "ann@example.org")
+    judge(store, About("captured", None, "unknown", None, None, None), False, "ann", drawn_by="choice")
+    items, scores = (pl.read_parquet(tmp_path / f"evidence/{name}.parquet") for name in ("items", "scores"))
+    tasks = load_params(REPOSITORY / "params.yaml").task_definitions()
+    cells = measured_cells(items, scores, tasks, variant=NEW.variant)
+    write_judgements(tmp_path / "judgements.parquet", judged_table(store.events()))
+    written = read_judgements(tmp_path / "judgements.parquet")
+    assert b"example.org" not in (tmp_path / "judgements.parquet").read_bytes()
+    both = [
+        with_acceptance(cells, tmp_path / "evidence", judged, NEW, tasks, resamples=200, seed=1)
+        for judged in (judged_table(store.events()), written)
+    ]
+    measured, used = both[0]["summarize", "papers"], both[0]["summarize", "captured"]
+    assert measured == cells["summarize", "papers"]  # use and test items never mix
+    chosen = [i for i in range(45) if i % 5]
+    assert (used.items, used.passes) == (len(chosen), sum(i % 7 > 0 for i in chosen))
+    assert (used.task_definitions, used.origins, used.grade) == (("summarize-papers",), ("captured",), "reviewed")
+    assert used.design_effect > 1  # nine callers
+    other = both[1]["summarize", "captured"]
+    assert other.reviewed is not None
+    assert used.reviewed is not None
+    assert (other.evidence_hash, other.lower) == (used.evidence_hash, used.lower)
+    assert (other.reviewed.draws == used.reviewed.draws).all()
+
+
 def test_the_stage_takes_judgements_from_the_named_file_and_only_from_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from feedback_samples import NEW, OLD, review_item
 from scipy.stats import binomtest
 
 from roleshift.feedback.events import Event
-from roleshift.feedback.judged import judged_table, judgements_of
+from roleshift.feedback.judged import judged_table, population_of
 from roleshift.feedback.store import FeedbackStore, new_event
 from roleshift.feedback.summary import agreement, win_rate
 
@@ -72,9 +72,9 @@ def test_judgements_are_of_one_version_and_population(store: FeedbackStore) -> N
         )
     )
     judged = judged_table(store.events())
-    frame = judgements_of(judged, NEW, "review")
+    frame = population_of(judged, NEW, "review")
     assert frame.select("example_id", "accepted").rows() == [("e1", True), ("e2", False)]
-    assert judgements_of(judged, NEW, "captured").is_empty()
+    assert population_of(judged, NEW, "captured").is_empty()
 
 
 def test_agreement_is_krippendorffs_alpha(store: FeedbackStore, vote: Callable[..., Event]) -> None:

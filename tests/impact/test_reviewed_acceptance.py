@@ -5,9 +5,9 @@ from impact_builders import activities, cells, share, task, work
 
 from roleshift.errors import RoleShiftError
 from roleshift.impact.assumptions import default_assumptions
-from roleshift.impact.capability import lower_bound
+from roleshift.impact.capability import design_effect, lower_bound
 from roleshift.impact.draws import draw_levels, draw_pair
-from roleshift.impact.reviewed import Judgements, acceptance, reviewed_cells
+from roleshift.impact.reviewed import FROM_USE, Judgements, acceptance, cells_from_use, reviewed_cells
 from roleshift.impact.roles import analyse, task_table
 
 
@@ -95,3 +95,56 @@ def test_judgements_of_another_population_are_refused():
         reviewed_cells(OVERLAP, frame.tail(50), given, resamples=200, seed=1)
     with pytest.raises(RoleShiftError, match="stands twice"):
         reviewed_cells(OVERLAP, pl.concat([frame, frame]), given, resamples=200, seed=1)
+
+
+def use(requests=200, judged=60, drawn_by="random", callers=0, accept=lambda i: i % 10 > 0):
+    """Captured requests of one capability, the first `judged` of them judged by one person."""
+    common = {"task_definition": "letters", "capability": "draft", "domain": "business"}
+    scores = np.random.default_rng(4).random(requests)
+    rows = [
+        common | {"example_id": f"{i:04}", "reviewer_id": "", "accepted": None, "drawn_by": "random",
+                  "score": scores[i], "group_id": f"user {i % callers}" if callers else ""}
+        for i in range(requests)
+    ] + [
+        common | {"example_id": f"{i:04}", "reviewer_id": "ann", "accepted": accept(i), "drawn_by": drawn_by,
+                  "score": None, "group_id": ""}
+        for i in range(judged)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def test_judged_requests_from_use_are_a_population_of_their_own():
+    (cell,) = cells_from_use(use(), resamples=500, seed=1).values()
+    assert (cell.capability, cell.domain, cell.origins, cell.grade) == ("draft", FROM_USE, (FROM_USE,), "reviewed")
+    assert (cell.items, cell.passes, cell.design_effect) == (60, 54, 1.0)
+    assert cell.observed == pytest.approx(0.9, abs=0.03)
+    assert cell.lower <= lower_bound(54, 60)
+    assert cells_from_use(use(judged=29), resamples=200, seed=1) == {}
+    assert cells_from_use(use(drawn_by="uncertainty"), resamples=200, seed=1) == {}
+
+
+def test_what_was_not_captured_at_random_is_in_no_population():
+    sent = use().filter((pl.col("reviewer_id") == "ann") | (pl.col("example_id") >= "0040"))
+    assert cells_from_use(sent, resamples=200, seed=1) == {}  # 20 of the judged requests are left
+
+
+def test_requests_of_one_caller_count_as_what_they_say_together():
+    (alone,) = cells_from_use(use(accept=lambda i: i % 6 > 0), resamples=1000, seed=1).values()
+    (together,) = cells_from_use(use(callers=6, accept=lambda i: i % 6 > 0), resamples=1000, seed=1).values()
+    passed = np.array([i % 6 > 0 for i in range(60)])
+    assert together.design_effect == design_effect(passed, [str(i % 6) for i in range(60)]) > 5
+    assert together.lower < alone.lower - 0.1
+    assert np.ptp(np.quantile(together.reviewed.draws, (0.05, 0.95))) > np.ptp(
+        np.quantile(alone.reviewed.draws, (0.05, 0.95))
+    )
+
+
+def test_acceptance_in_use_lets_a_model_automate_only_work_that_names_use_as_its_domain():
+    found = cells_from_use(use(400, 300, accept=lambda i: i % 40 > 0), resamples=500, seed=1)
+    jobs = work(
+        activities({"w": (1, {"draft": 1}, 0.0)}),
+        [task("t", "r", ["w"], domains=["news"]), task("u", "r", ["w"], domains=[FROM_USE])],
+    )
+    table = task_table(analyse(jobs, found, default_assumptions())).sort("task_id")
+    assert table["decision"].to_list() == ["augment", "automate"]
+    assert table["transferred"].to_list() == [True, False]

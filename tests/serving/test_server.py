@@ -143,8 +143,9 @@ def test_a_manifest_that_was_altered_with_its_file_is_noticed(start: Start, seco
 def test_an_alert_of_an_earlier_server_goes_when_all_is_well(start: Start, tmp_path: Path) -> None:
     stale = tmp_path / ".work/alerts/serving.json"
     write_json(stale, {"alert": "of last week"})
-    start()
+    running = start()
     wait_for(lambda: not stale.exists())
+    assert running.server.versions.alert is None
 
 
 def test_an_alias_that_is_taken_away_changes_nothing_but_raises_an_alert(start: Start) -> None:

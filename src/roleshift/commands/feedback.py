@@ -37,14 +37,16 @@ def judgements(
     out: Annotated[Path | None, typer.Option(help="The file to write; default: feedback/judgements.parquet.")] = None,
 ) -> None:
     """Write what people accepted and rejected, without texts and names, for `impact.judgements` in params.yaml."""
-    from roleshift.feedback.judged import default_judgements, judged_table, write_judgements
-    from roleshift.feedback.store import stored_events
+    from roleshift.feedback.judged import default_judgements, stored_judgements, write_judgements
 
     project = Project.discover()
     path = out or default_judgements(project)
-    judged = judged_table(stored_events(project, "judgement"))
-    write_judgements(path, judged)
+    table = stored_judgements(project)
+    write_judgements(path, table)
+    judged = table.filter(table["accepted"].is_not_null())
     print(f"{judged.height} judgements by {judged['reviewer_id'].n_unique()} people written to {path}")
+    if judged.height < table.height:
+        print(f"with the ids of the {table.height - judged.height} captured requests of which some were judged")
 
 
 @feedback.command()

@@ -1,4 +1,4 @@
-"""People's judgements of a version's review items in the place of a metric's threshold."""
+"""People's judgements as evidence: of review items in the place of a metric's threshold, of requests from use."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,11 +6,12 @@ from pathlib import Path
 import polars as pl
 
 from roleshift.contracts import ITEM_KEY
+from roleshift.errors import RoleShiftError
 from roleshift.evaluation.evidence import load_tables
-from roleshift.feedback.events import Answered
-from roleshift.feedback.judged import judgements_of
+from roleshift.feedback.events import CAPTURED, Answered
+from roleshift.feedback.judged import population_of
 from roleshift.impact.capability import Cell, CellKey
-from roleshift.impact.reviewed import reviewed_cells
+from roleshift.impact.reviewed import cells_from_use, reviewed_cells
 from roleshift.tasks import TaskDefinition
 
 REVIEW = "review"
@@ -37,14 +38,21 @@ def with_acceptance(
     cells: Mapping[CellKey, Cell], evidence: Path, judged: pl.DataFrame, answered: Answered,
     tasks: Mapping[str, TaskDefinition], *, resamples: int, seed: int,
 ) -> dict[CellKey, Cell]:  # fmt: skip
-    """The cells, those with enough judged review items by their acceptance rate.
+    """The cells, those with enough judged review items by their acceptance rate, and those that use itself gives.
 
     `evidence` is the folder that holds the version's items and scores, `judged` a table of the
     contract JUDGED. Judgements of items that are no longer in the review split do not enter.
     """
-    given = judgements_of(judged, answered, REVIEW)
-    if given.is_empty():
-        return dict(cells)
-    population = with_primary_score(*review_items(evidence, answered), tasks)
-    known = given.join(population, on=["capability", "domain", "example_id"], how="semi")
-    return reviewed_cells(cells, population, known, resamples=resamples, seed=seed)
+    found = dict(cells)
+    given = population_of(judged, answered, REVIEW)
+    if not given.is_empty():
+        population = with_primary_score(*review_items(evidence, answered), tasks)
+        known = given.join(population, on=["capability", "domain", "example_id"], how="semi")
+        found = reviewed_cells(cells, population, known, resamples=resamples, seed=seed)
+    used = cells_from_use(population_of(judged, answered, CAPTURED), resamples=resamples, seed=seed)
+    if taken := sorted(found.keys() & used.keys()):
+        raise RoleShiftError(
+            f"test items of {taken[0][0]} have the domain {taken[0][1]!r}, which is that of requests from use; "
+            "name the kind of text in their task definition"
+        )
+    return found | used

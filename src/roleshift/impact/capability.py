@@ -99,11 +99,6 @@ class Cell:
             return self.reviewed.lower
         return float(lower_bound(self.passes / self.design_effect, self.items / self.design_effect))
 
-    @property
-    def imported(self) -> bool:
-        """Whether any item was not measured here."""
-        return any(origin != "measured" for origin in self.origins)
-
 
 def lower_bound(passes: Any, items: Any, confidence: float = CONFIDENCE) -> Any:
     """The exact one-sided lower bound of Clopper and Pearson (1934), elementwise.

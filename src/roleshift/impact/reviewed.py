@@ -13,33 +13,53 @@ import polars as pl
 from numpy.typing import NDArray
 
 from roleshift.errors import RoleShiftError
-from roleshift.impact.capability import Cell, CellKey, Floats, Reviewed, lower_bound
+from roleshift.files import hash_json
+from roleshift.impact.capability import Cell, CellKey, Floats, Reviewed, design_effect, lower_bound
 
 LEAST_JUDGED = 30
 FREE_FROM = 100  # judged items from which on the exact bound of the judged alone no longer limits the level
 FOLDS = 5
+AT_ONCE = 4_000_000  # weights of items in memory: traffic may be large
+FROM_USE = "captured"
+"""The domain, and the origin, of evidence from captured requests: what people really sent, of whatever kind."""
 
 
 @dataclass(frozen=True)
 class Judgements:
-    """One population: `scores` [N] of all its items; per judgement [J] its `item`, `reviewer` and `accepted`."""
+    """One population: `scores` [N] of all its items; per judgement [J] its `item`, `reviewer` and `accepted`.
+
+    `group` [N] numbers what items have in common, a caller for instance; without it they are independent.
+    """
 
     scores: Floats
     item: NDArray[np.int64]
     reviewer: NDArray[np.int64]
     accepted: NDArray[np.bool_]
+    group: NDArray[np.int64] | None = None
 
     @property
     def judged(self) -> int:
         """Distinct judged items."""
         return len(np.unique(self.item))
 
+    @property
+    def majority(self) -> NDArray[np.bool_]:
+        """Per distinct judged item, in their order: whether most of its judgements accept it."""
+        _, place = np.unique(self.item, return_inverse=True)
+        return np.bincount(place, weights=self.accepted) > np.bincount(place) / 2
+
+    @property
+    def design_effect(self) -> float:
+        """What the judged items' groups cost in precision; 1 without groups."""
+        return 1.0 if self.group is None else design_effect(self.majority, self.group[np.unique(self.item)])
+
 
 def acceptance(judgements: Judgements, resamples: int, seed: list[int]) -> Reviewed:
     """The estimate, its bootstrap draws [resamples] over items and reviewers together, and its level.
 
-    The level is the draws' 5% quantile; below FREE_FROM judged items, and where all judgements
-    agree so that a bootstrap sees no variation, never above the exact bound of the judged alone.
+    Items of one group are drawn together. The level is the draws' 5% quantile; below FREE_FROM judged
+    items, and where all judgements agree so that a bootstrap sees no variation, never above the exact
+    bound of the judged alone, passes and items divided by the design effect.
     """
     j = judgements
     rng = np.random.default_rng(seed)
@@ -50,15 +70,21 @@ def acceptance(judgements: Judgements, resamples: int, seed: list[int]) -> Revie
     fold = fold_of_item[j.item]
     once = 1 / np.bincount(j.item, minlength=n)[j.item]  # an item judged twice counts once
     estimate = _estimate(j, fold, np.ones((1, n)), once[None, :])[0]
-    items = rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
+    group = np.arange(n) if j.group is None else j.group
+    groups = int(group.max()) + 1
     people = rng.multinomial(reviewers, np.full(reviewers, 1 / reviewers), size=resamples).astype(float)
-    weights = items[:, j.item] * people[:, j.reviewer] * once
-    usable = weights.sum(axis=1) > 0
-    draws = np.clip(_estimate(j, fold, items[usable], weights[usable]), 0, 1)
+    parts = []
+    for chosen in np.array_split(people, -(-resamples * n // AT_ONCE)):
+        items = rng.multinomial(groups, np.full(groups, 1 / groups), size=len(chosen)).astype(float)[:, group]
+        weights = items[:, j.item] * chosen[:, j.reviewer] * once
+        usable = weights.sum(axis=1) > 0
+        parts.append(_estimate(j, fold, items[usable], weights[usable]))
+    draws = np.clip(np.concatenate(parts), 0, 1)
     lower = float(np.quantile(draws, 0.05))
-    if j.judged < FREE_FROM or j.accepted.all() or not j.accepted.any():
+    effect = j.design_effect
+    if j.judged / effect < FREE_FROM or j.accepted.all() or not j.accepted.any():
         accepted = float((once * j.accepted).sum())
-        lower = min(lower, float(lower_bound(accepted, j.judged)))
+        lower = min(lower, float(lower_bound(accepted / effect, j.judged / effect)))
     return Reviewed(float(np.clip(estimate, 0, 1)), lower, draws, j.judged)
 
 
@@ -109,14 +135,57 @@ def reviewed_cells(
         items, given = population.filter(here).sort("example_id"), random.filter(here).sort("example_id", "reviewer_id")
         if given["example_id"].n_unique() < LEAST_JUDGED:
             continue
-        row = {example: i for i, example in enumerate(items["example_id"])}
-        people = {reviewer: i for i, reviewer in enumerate(sorted(given["reviewer_id"].unique()))}
-        entered = Judgements(
-            items["score"].to_numpy(),
-            np.array([row[example] for example in given["example_id"]], dtype=np.int64),
-            np.array([people[reviewer] for reviewer in given["reviewer_id"]], dtype=np.int64),
-            given["accepted"].to_numpy(),
-        )
+        entered = _judgements(items, given)
         rate = acceptance(entered, resamples, [seed, int(cell.evidence_hash[:16], 16)])
         out[key] = replace(cell, grade="reviewed", design_effect=1.0, reviewed=rate)
     return out
+
+
+def cells_from_use(captured: pl.DataFrame, *, resamples: int, seed: int) -> dict[CellKey, Cell]:
+    """Per capability the acceptance rate of one version's captured requests, in a domain of its own, FROM_USE.
+
+    `captured` has, with an empty reviewer_id, a row per request that was captured at random (task_definition,
+    capability, example_id, score, group_id), and a row per judgement (example_id, reviewer_id, accepted,
+    drawn_by), of which only those drawn at random enter. The score is the answer's own probability (0 where
+    unknown): no measure of quality, but whatever it is worth, the residuals take its error out. Requests of
+    one caller are resampled together.
+    """
+    population = captured.filter(pl.col("reviewer_id") == "").with_columns(pl.col("score").fill_null(0.0))
+    drawn = captured.filter(pl.col("reviewer_id") != "", pl.col("drawn_by") == "random")
+    found: dict[CellKey, Cell] = {}
+    for capability in population["capability"].unique().sort():
+        items = population.filter(pl.col("capability") == capability).sort("example_id")
+        given = drawn.join(items, on="example_id", how="semi").sort("example_id", "reviewer_id")
+        if given["example_id"].n_unique() < LEAST_JUDGED:
+            continue
+        callers: dict[str, int] = {}  # numbered as they come, whatever they are called
+        names = (row["group_id"] or f"request {row['example_id']}" for row in items.iter_rows(named=True))
+        group = [callers.setdefault(name, len(callers)) for name in names]
+        entered = replace(_judgements(items, given), group=np.array(group, dtype=np.int64))
+        content = [items["example_id"].to_list(), items["score"].to_list(), group, given["example_id"].to_list()]
+        digest = hash_json([capability, FROM_USE, *content, given["accepted"].to_list()])
+        found[capability, FROM_USE] = Cell(
+            capability,
+            FROM_USE,
+            tuple(items["task_definition"].drop_nulls().unique().sort()),
+            tuple(given["example_id"].unique().sort()),
+            entered.majority,
+            "reviewed",
+            entered.design_effect,
+            digest,
+            (FROM_USE,),
+            acceptance(entered, resamples, [seed, int(digest[:16], 16)]),
+        )
+    return found
+
+
+def _judgements(items: pl.DataFrame, given: pl.DataFrame) -> Judgements:
+    """A population's `items` (example_id, score) and the judgements of some of them, by numbers."""
+    row = {example: i for i, example in enumerate(items["example_id"])}
+    people = {reviewer: i for i, reviewer in enumerate(sorted(given["reviewer_id"].unique()))}
+    return Judgements(
+        items["score"].to_numpy(),
+        np.array([row[example] for example in given["example_id"]], dtype=np.int64),
+        np.array([people[reviewer] for reviewer in given["reviewer_id"]], dtype=np.int64),
+        given["accepted"].to_numpy(),
+    )

@@ -42,9 +42,7 @@ def evidence_lines(analysis: Analysis, words: Words) -> str:
     """What was measured, on how many items, and what of it came from elsewhere or from people's judgements."""
     rows = []
     for cell in (analysis.cells[key] for key in sorted(analysis.cells)):
-        origins = [
-            words.plain("measured") if o == "measured" else words.plain("imported", name=o) for o in cell.origins
-        ]
+        origins = [words.origin(name) for name in cell.origins]
         judged = [words.plain("judged_by", count=cell.reviewed.judged)] if cell.reviewed else []
         rows.append(
             [

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from roleshift.impact.catalogue import bundled_capabilities, bundled_domains
+from roleshift.impact.reviewed import FROM_USE
 
 Language = Literal["en", "zh"]
 REGISTERED = re.compile(r"version (\d+) \(([^()]+)\)")
@@ -56,7 +57,7 @@ class Words:
 
     def origin(self, name: str) -> str:
         """Where evidence came from."""
-        return self.plain("measured") if name == "measured" else self.plain("imported", name=name)
+        return self.plain(name) if name in ("measured", FROM_USE) else self.plain("imported", name=name)
 
     def why(self, task: Mapping[str, Any]) -> str:
         """What binds a task's decision, from a row of `task_table`."""

@@ -16,8 +16,7 @@ from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import Side, evidence_folder, load_evidence
 from roleshift.feedback.acceptance import with_acceptance
 from roleshift.feedback.events import Answered
-from roleshift.feedback.judged import judged_table
-from roleshift.feedback.store import stored_events
+from roleshift.feedback.judged import stored_judgements
 from roleshift.files import list_files
 from roleshift.impact.capability import Cell, CellKey, measured_cells
 from roleshift.impact.imports import TASKS_FILE, read_import, write_import
@@ -73,10 +72,10 @@ def assess(project: Project, params: Params, word: str | None) -> Assessed:
 
 
 def _judged(found: Assessed, project: Project, params: Params, path: Path) -> Assessed:
-    """With people's judgements of its review items in the place of a threshold, where there are enough."""
+    """With people's judgements of its review items and of requests from use, where there are enough."""
     answered = Answered(None, found.model_id, found.variant, "")
     cells = with_acceptance(
-        found.cells, evidence_folder(path), judged_table(stored_events(project, "judgement")), answered,
+        found.cells, evidence_folder(path), stored_judgements(project), answered,
         params.task_definitions(), resamples=params.impact.draws, seed=params.seed,
     )  # fmt: skip
     return replace(found, cells=cells)
