@@ -38,7 +38,6 @@ from roleshift.impact.views import (
 t = texts("impact")
 MEASURES = ("time_freed", *SHARES)
 NAMES = {name: t(name) for name in MEASURES}
-PAIRINGS = ("same evidence", "paired", "partly paired", "unpaired")
 MOST = 20  # roles drawn; the table has all
 VIEWS = ("job", "jobs", "other", "totals", "sources")
 LEADING = 3  # tasks told in words
@@ -160,8 +159,7 @@ def show_difference(analysis_name: str, given: Assumptions) -> None:
     else:
         shown = found.roles.with_columns(pl.col("measure").replace(NAMES))
         table(shown, "changed-roles", title=t("difference"), parquet=True)
-    pairings = {kind: t(f"pairing_{kind}") for kind in PAIRINGS}
-    table(found.paired.with_columns(pl.col("pairing").replace(pairings)), "pairing", title=t("difference"))
+    table(found.paired, "pairing", title=t("difference"))
 
 
 def show_sources(analysis: Analysis, analysis_name: str, given: Assumptions) -> None:

@@ -105,7 +105,7 @@ def test_judged_requests_from_use_reach_the_cells_by_store_and_by_file_alike(
             )
         )  # fmt: skip
         if i % 5:
-            judge(store, about, i % 7 > 0, "ann@example.org")
+            judge(store, about, i % 9 > 2, "ann@example.org")
     judge(store, About("captured", None, "unknown", None, None, None), False, "ann", drawn_by="choice")
     items, scores = (pl.read_parquet(tmp_path / f"evidence/{name}.parquet") for name in ("items", "scores"))
     tasks = load_params(REPOSITORY / "params.yaml").task_definitions()
@@ -120,7 +120,7 @@ def test_judged_requests_from_use_reach_the_cells_by_store_and_by_file_alike(
     measured, used = both[0]["summarize", "papers"], both[0]["summarize", "captured"]
     assert measured == cells["summarize", "papers"]  # use and test items never mix
     chosen = [i for i in range(45) if i % 5]
-    assert (used.items, used.passes) == (len(chosen), sum(i % 7 > 0 for i in chosen))
+    assert (used.items, used.passes) == (len(chosen), sum(i % 9 > 2 for i in chosen))
     assert (used.task_definitions, used.origins, used.grade) == (("summarize-papers",), ("captured",), "reviewed")
     assert used.design_effect > 1  # nine callers
     other = both[1]["summarize", "captured"]

@@ -66,6 +66,19 @@ def test_diff_names_the_changed_decisions_and_top_lists_roles(project: Path) -> 
     assert len(run("impact", "top", "-n", "3", "--version", "good").strip().splitlines()) == 6
 
 
+def test_diff_and_top_speak_chinese_too_and_name_the_assumption_set(project: Path) -> None:
+    changed = run("impact", "diff", "bad", "good", "--language", "zh")
+    assert "围绕选题搜集文件与事实" in changed
+    assert "good减去bad；假设集 default" in changed
+    ranked = run("impact", "top", "-n", "40", "--by", "augment", "--version", "good", "--language", "zh")
+    assert "机器先做、人复核" in ranked.splitlines()[0]
+    assert "记者" in ranked
+    for text in (changed, ranked):
+        assert not {"job", "role", "task", "augment", "human", "items", "paired"} & set(re.findall(r"[a-z]+", text))
+    wrong = CliRunner().invoke(app, ["impact", "diff", "bad", "good", "--language", "fr"])
+    assert "--language must be en or zh (found 'fr')" in str(wrong.exception)
+
+
 def test_a_user_s_assumptions_are_named_and_change_the_decision(project: Path) -> None:
     (project / "strict.yaml").write_text("costs: {medium: {c_rev: 0.99}}\n")
     shown = run("impact", "show", "journalist", "--version", "good", "--assumptions", "strict.yaml")

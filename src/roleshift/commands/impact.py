@@ -86,6 +86,7 @@ def show(role: Role, version: VersionOption = None, assumptions: AssumptionsOpti
     from roleshift.impact.roles import role_table, task_table
     from roleshift.impact.text import role_page
 
+    chosen = _language(language)
     opened = Opened.of(assumptions)
     found = opened.titles.resolve(role)
     analysis, name = opened.analyse(version)
@@ -94,48 +95,49 @@ def show(role: Role, version: VersionOption = None, assumptions: AssumptionsOpti
         rows = {key: frame.filter(pl.col("role_id") == found).to_dicts() for key, frame in frames.items()}
         rows["totals"] = totals_table(analysis).to_dicts()
         given = {"name": analysis.assumptions.name, "hash": analysis.assumptions.hash}
-        print(json.dumps({"role_id": found, "version": name, "assumptions": given} | rows, ensure_ascii=False))
-    else:
-        print(role_page(analysis, found, name, _language(language)))
+        about = {"role_id": found, "version": name, "assumptions": given, "sources": opened.setting.sources}
+        print(json.dumps(about | rows, ensure_ascii=False))
+        return
+    print(role_page(analysis, found, name, chosen))
     _attribute(opened)
 
 
 @impact.command()
 def diff(a: Annotated[str, typer.Argument(help="A version, alias, run folder or evidence folder.")],
          b: Annotated[str, typer.Argument(help="What it is compared with: changes are B minus A.")],
-         assumptions: AssumptionsOption = None) -> None:  # fmt: skip
+         assumptions: AssumptionsOption = None, language: Language = "en") -> None:  # fmt: skip
     """Two versions: the tasks whose decision changes and the roles whose shares change, paired."""
+    from roleshift.impact.catalogue_views import changes
     from roleshift.impact.roles import analyse_pair
     from roleshift.impact.text import difference_page
     from roleshift.impact.versions import difference
 
+    chosen = _language(language)
     opened = Opened.of(assumptions)
+    work, given = opened.setting.work, opened.setting.assumptions
     first, second = opened.assess(a), opened.assess(b)
-    one, two, paired = analyse_pair(opened.setting.work, first.cells, second.cells, opened.setting.assumptions)
-    print(difference_page(difference(one, two, paired.pairing), first.name, second.name))
+    one, two, paired = analyse_pair(work, first.cells, second.cells, given)
+    found = changes(difference(one, two, paired.pairing), work.roles, chosen)
+    print(difference_page(found, given, first.name, second.name, chosen))
+    _attribute(opened)
 
 
 @impact.command()
 def top(by: Annotated[str, typer.Option(help="automate, augment, time_freed, human or not_assessed.")] = "time_freed",
-        count: Annotated[int, typer.Option("-n", help="How many roles.")] = 20,
-        version: VersionOption = None, assumptions: AssumptionsOption = None) -> None:  # fmt: skip
+        count: Annotated[int, typer.Option("-n", min=1, help="How many roles.")] = 20,
+        version: VersionOption = None, assumptions: AssumptionsOption = None,
+        language: Language = "en") -> None:  # fmt: skip
     """The roles with the largest share, certified first, then expected."""
     from roleshift.errors import RoleShiftError
     from roleshift.impact.roles import MEASURES
-    from roleshift.impact.text import table
-    from roleshift.impact.views import ranked_roles
+    from roleshift.impact.text import ranking_page
 
+    chosen = _language(language)
     if by not in MEASURES:
         raise RoleShiftError(f"--by must be one of {', '.join(MEASURES)} (found {by!r})")
     opened = Opened.of(assumptions)
     analysis, name = opened.analyse(version)
-    print(f"{name}; assumptions {analysis.assumptions.name} {analysis.assumptions.hash}; {by.replace('_', ' ')}\n")
-    lines = [
-        [row["role_id"], row["role"], f"{row['certified']:.1f}%",
-         f"{row['expected']:.1f}% [{row['low']:.1f}%, {row['high']:.1f}%]"]
-        for row in ranked_roles(analysis, by, "en").head(count).to_dicts()
-    ]  # fmt: skip
-    print(table(["role", "title", "certified", "expected [90%]"], lines))
+    print(ranking_page(analysis, by, count, name, chosen))
     _attribute(opened)
 
 
@@ -153,12 +155,13 @@ def report(
     from roleshift.files import write_text
     from roleshift.impact.report import report_html
 
+    chosen = _language(language)
     if (role is None) != every:
         raise RoleShiftError("give either a role or --all")
     opened = Opened.of(assumptions)
     roles = opened.setting.work.roles["role_id"].to_list() if role is None else [opened.titles.resolve(role)]
     analysis, name = opened.analyse(version)
-    write_text(out, report_html(analysis, opened.setting, roles, name, _language(language)))
+    write_text(out, report_html(analysis, opened.setting, roles, name, chosen))
     print(f"wrote {out}")
 
 
@@ -192,7 +195,7 @@ def assumptions_command(
 def career(role: Role,
            tolerance: Annotated[str, typer.Option(help="How much error you are comfortable answering for: "
                                                       "low, medium or high.")] = "medium",
-           count: Annotated[int, typer.Option("-n", help="How many moves.")] = 10,
+           count: Annotated[int, typer.Option("-n", min=1, help="How many moves.")] = 10,
            version: VersionOption = None, assumptions: AssumptionsOption = None,
            language: Language = "en") -> None:  # fmt: skip
     """Where a person in this role could move: ordered moves with similarity, gaps, pay and exposure."""
@@ -200,13 +203,14 @@ def career(role: Role,
     from roleshift.impact.moves_page import moves_page
     from roleshift.impact.transitions import COMFORTS
 
+    chosen = _language(language)
     if tolerance not in COMFORTS:
         raise RoleShiftError(f"--tolerance must be one of {', '.join(COMFORTS)} (found {tolerance!r})")
     opened = Opened.of(assumptions)
     found = opened.titles.resolve(role)
     analysis, name = opened.analyse(version)
     landscape = opened.setting.landscape(analysis)
-    print(moves_page(landscape, opened.setting, found, tolerance, name, _language(language), count))
+    print(moves_page(landscape, opened.setting, found, tolerance, name, chosen, count))
     _attribute(opened)
 
 

@@ -80,7 +80,10 @@ def changes(found: Difference, roles: pl.DataFrame, language: Language) -> Chang
         pl.col("measure").is_in([*SHARES, "time_freed"]),
         (pl.col("certified") != 0) | (pl.col("low") > 0) | (pl.col("high") < 0),
     ).join(titles, on="role_id", maintain_order="left")
-    pairs = [(capabilities[c], words.domains.get(d, d), how) for (c, d), how in sorted(found.pairing.items())]
+    pairs = [
+        (capabilities[c], words.domains.get(d, d), words.plain(f"pairing_{how}"))
+        for (c, d), how in sorted(found.pairing.items())
+    ]
     return Changes(
         tasks.select(
             "role",

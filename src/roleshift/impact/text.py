@@ -6,9 +6,11 @@ from typing import Any
 
 import polars as pl
 
+from roleshift.impact.assumptions import Assumptions
+from roleshift.impact.catalogue_views import Changes
 from roleshift.impact.roles import Analysis, bottleneck, role_table, task_table
 from roleshift.impact.totals import totals
-from roleshift.impact.versions import Difference
+from roleshift.impact.views import PERCENT, ranked_roles
 from roleshift.impact.words import Language, Words
 
 TOLD = ("automate", "augment", "human", "not_assessed", "time_freed")
@@ -87,6 +89,22 @@ def spread(row: Mapping[str, float]) -> str:
     return f"{percent(row['expected'])} [{percent(row['low'])}, {percent(row['high'])}]"
 
 
+def points(value: float, signed: bool = False) -> str:
+    """A figure that is in per cent already."""
+    return percent(value / PERCENT, signed)
+
+
+def spread_points(row: Mapping[str, float], signed: bool = False) -> str:
+    """An expected figure in per cent with its 90% interval."""
+    return f"{points(row['expected'], signed)} [{points(row['low'], signed)}, {points(row['high'], signed)}]"
+
+
+def named_set(analysis: Analysis, version: str, words: Words) -> str:
+    """What every figure stands with: version, assumption set and its hash."""
+    given = analysis.assumptions
+    return words.plain("set_named", version=words.version(version), name=given.name, hash=given.hash)
+
+
 def about(value: float) -> str:
     """A number to three digits: more would claim an exactness that assumptions do not have."""
     rounded = float(f"{value:.3g}")
@@ -134,8 +152,7 @@ def role_page(analysis: Analysis, role: str, version: str, language: Language) -
     named = analysis.work.roles.row(by_predicate=pl.col("role_id") == role, named=True)
     growth = bottleneck(analysis).row(by_predicate=pl.col("role_id") == role, named=True)
     factors = {k: f"{growth[k]:.2f}" if growth[k] is not None else words.plain("no_limit") for k in ("spread", "stuck")}
-    given = analysis.assumptions
-    source = words.plain("set_named", version=words.version(version), name=given.name, hash=given.hash)
+    source = named_set(analysis, version, words)
     task_head = ("time", "task", "decision", "right", "tolerance", "why", "flips")
     return "\n\n".join(
         [
@@ -149,26 +166,36 @@ def role_page(analysis: Analysis, role: str, version: str, language: Language) -
     )
 
 
-def difference_page(found: Difference, first: str, second: str) -> str:
-    """Two versions: tasks whose decision changes, roles whose shares change, and how the items were paired."""
-    pairing = [[capability, domain, how] for (capability, domain), how in sorted(found.pairing.items())]
-    tasks = [
-        [row["role_id"], row["title_en"], row["before"], row["after"]]
-        for row in found.tasks.sort("role_id", "task_id").to_dicts()
+def ranking_page(analysis: Analysis, measure: str, count: int, version: str, language: Language) -> str:
+    """The roles with the largest share of one measure, certified first, then expected."""
+    words = Words(language)
+    rows = [
+        [row["role_id"], row["role"], points(row["certified"]), spread_points(row)]
+        for row in ranked_roles(analysis, measure, language).head(count).to_dicts()
     ]
-    changed = found.roles.filter(
-        pl.col("measure").is_in(["automate", "augment", "time_freed"]),
-        (pl.col("certified") != 0) | (pl.col("low") > 0) | (pl.col("high") < 0),
-    )
+    head = [words.plain(key) for key in ("role_id", "role", "certified", "expected")]
+    return f"{named_set(analysis, version, words)}; {words.plain(measure)}\n\n{table(head, rows)}"
+
+
+def difference_page(found: Changes, given: Assumptions, first: str, second: str, language: Language) -> str:
+    """Two versions: tasks whose decision changes, roles whose shares change, and how the items were paired."""
+    words = Words(language)
+    tasks = found.tasks.select("role", "task", "before", "after").rows()
     roles = [
-        [
-            row["role_id"], row["measure"].replace("_", " "), percent(row["certified"], signed=True),
-            f"{percent(row['expected'], signed=True)} "
-            f"[{percent(row['low'], signed=True)}, {percent(row['high'], signed=True)}]",
-        ]
-        for row in changed.sort("expected", descending=True).to_dicts()
+        [row["role"], words.plain(row["measure"]), points(row["certified"], signed=True),
+         spread_points(row, signed=True)]
+        for row in found.roles.to_dicts()
     ]  # fmt: skip
-    parts = [f"{second} minus {first}", table(["capability", "domain", "items"], pairing)]
-    parts.append(table(["role", "task", "before", "after"], tasks) if tasks else "no certified decision changes")
-    parts.append(table(["role", "share", "certified", "expected [90%]"], roles) if roles else "no role's shares change")
-    return "\n\n".join(parts)
+    names = {"first": words.version(first), "second": words.version(second)}
+
+    def part(keys: Sequence[str], lines: Sequence[Sequence[str]], without: str) -> str:
+        return table([words.plain(key) for key in keys], lines) if lines else words.plain(without)
+
+    return "\n\n".join(
+        [
+            words.plain("difference_named", **names, name=given.name, hash=given.hash),
+            part(("capability", "domain", "items"), found.paired.rows(), "nothing_in_common"),
+            part(("role", "task", "before", "after"), tasks, "no_decision_changes"),
+            part(("role", "share", "certified", "expected"), roles, "no_share_changes"),
+        ]
+    )
