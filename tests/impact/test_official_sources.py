@@ -236,6 +236,26 @@ def test_roles_of_one_code_share_its_employment_and_own_head_counts_stay_whole(t
     assert filled["mean_wage"].to_list() == [30_000.0] * 3
 
 
+def test_an_occupation_that_is_published_only_in_its_group_takes_the_group_s_row(tmp_path):
+    path = tmp_path / "national.csv"
+    path.write_text(
+        WAGES + "1,cross-industry,13-1020,Buyers,broad,900,70000,65000\n"
+        "1,cross-industry,13-1020,Buyers,detailed,900,70000,65000\n"
+        "1,cross-industry,13-1023,Agents,detailed,100,80000,75000\n"
+        "1,cross-industry,37-3000,Grounds,detailed,600,40000,39000\n"
+        "1,cross-industry,21-1018,Counselors,detailed,500,55000,50000\n"
+    )
+    names = {"farm": "13-1021", "retail": "13-1022", "agent": "13-1023", "trees": "37-3013", "counselor": "21-1011"}
+    roles = pl.DataFrame([role(name, soc=code) for name, code in names.items()], schema=ROLES)
+    filled, coverage = with_wages(roles, read_wages(path))
+    assert filled["employment"].to_list() == [450.0, 450.0, 100.0, 600.0, None]  # two share one row's people
+    assert filled["mean_wage"].to_list() == [70_000.0, 70_000.0, 80_000.0, 40_000.0, None]
+    assert coverage.joint == (("farm", "13-1020"), ("retail", "13-1020"), ("trees", "37-3000"))
+    assert (coverage.matched, coverage.unmatched_roles) == (4, ("counselor",))  # 21-1018 joins what no digit tells
+    assert "21-1018" in coverage.unmatched_codes
+    assert coverage.employment_share == pytest.approx(1600 / 154_000)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

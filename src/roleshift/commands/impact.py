@@ -267,8 +267,13 @@ def import_wages(
     print(f"{coverage.matched:,} of {opened.setting.work.roles.height:,} roles have a code in it")
     if coverage.employment_share is not None:
         print(f"these cover {coverage.employment_share:.1%} of all employment")
+    if coverage.joint:
+        named = ", ".join(f"{role} in {code}" for role, code in coverage.joint[:12])
+        print(f"published only together with related occupations, in {len(coverage.joint):,} roles: "
+              f"{named}{' ...' if len(coverage.joint) > 12 else ''}")  # fmt: skip
     if coverage.unmatched_roles:
-        print(f"without a match: {', '.join(coverage.unmatched_roles[:12])}")
+        print(f"without a match: {', '.join(coverage.unmatched_roles[:12])}"
+              f"{' ...' if len(coverage.unmatched_roles) > 12 else ''}")  # fmt: skip
     print(f"wrote {out}; use it with `impact: {{ wages: {out} }}` in params.yaml")
 
 

@@ -98,6 +98,8 @@ def source_lines(analysis: Analysis, setting: Setting, words: Words) -> list[str
     if wages := sources.get("wages"):
         share = percent(wages["employment_share"])
         lines.append(words.plain("employment", matched=wages["matched_roles"], share=share))
+        if wages["joint_codes"]:
+            lines.append(words.plain("joint_codes", count=wages["joint_codes"]))
     elif analysis.work.roles["employment"].is_null().all():
         lines.append(words.plain("no_employment"))
     if "onet" in sources:

@@ -68,6 +68,7 @@ def open_setting(
             "matched_roles": wages.matched,
             "unmatched_roles": len(wages.unmatched_roles),
             "employment_share": wages.employment_share,
+            "joint_codes": len(wages.joint),
         }
     return Setting(work, given, archive, sources, tuple(entries))
 

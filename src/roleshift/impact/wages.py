@@ -35,12 +35,16 @@ class Wages:
 
 @dataclass(frozen=True)
 class WageCoverage:
-    """Which roles found their SOC code, which did not, and the share of all employment that is covered."""
+    """Which roles found their SOC code, which did not, and the share of all employment that is covered.
+
+    `joint` are the matched roles, with the code, whose occupation is published only together with others.
+    """
 
     matched: int
     unmatched_roles: tuple[str, ...]
     unmatched_codes: tuple[str, ...]
     employment_share: float | None
+    joint: tuple[tuple[str, str], ...]
 
 
 def read_wages(path: Path) -> Wages:
@@ -154,22 +158,29 @@ def with_wages(roles: pl.DataFrame, wages: Wages) -> tuple[pl.DataFrame, WageCov
     """Roles with employment and mean wage by SOC code, where the role has no figure of its own.
 
     A code's employment is shared out equally among the roles that take it, so that nobody counts twice.
+    An occupation without a row of its own is in the row of its group, where the survey publishes one as
+    detailed: a code that ends in 0 is a group's. What other made-up codes join, the file does not say.
     """
-    known = wages.table.select("soc", found_employment="employment", found_wage="mean_wage")
-    joined = roles.join(known, on="soc", how="left", maintain_order="left")
+    published = wages.table["soc"].to_list()
+    soc = pl.col("soc")
+    candidates = [soc, soc.str.slice(0, 6) + "0", soc.str.slice(0, 4) + "000"]
+    code = pl.coalesce([pl.when(each.is_in(published)).then(each) for each in candidates])
+    known = wages.table.select(code="soc", found_employment="employment", found_wage="mean_wage")
+    coded = roles.with_columns(code=code)
+    joined = coded.join(known, on="code", how="left", maintain_order="left")
     filled = joined.with_columns(
-        pl.coalesce("employment", pl.col("found_employment") / pl.col("employment").is_null().sum().over("soc")).alias(
+        pl.coalesce("employment", pl.col("found_employment") / pl.col("employment").is_null().sum().over("code")).alias(
             "employment"
         ),
         pl.coalesce("mean_wage", "found_wage").alias("mean_wage"),
     ).select(roles.columns)
-    codes = set(roles["soc"].drop_nulls())
-    covered = wages.table.filter(pl.col("soc").is_in(list(codes)))
-    people = covered["employment"].sum()
-    unmatched = roles.filter(~pl.col("soc").is_in(wages.table["soc"].to_list()).fill_null(False))
+    matched = coded.filter(pl.col("code").is_not_null())
+    codes = matched["code"].unique().to_list()
+    people = wages.table.filter(soc.is_in(codes))["employment"].sum()
     return filled, WageCoverage(
-        roles.height - unmatched.height,
-        tuple(unmatched["role_id"]),
-        tuple(code for code in wages.table["soc"] if code not in codes),
+        matched.height,
+        tuple(coded.filter(pl.col("code").is_null())["role_id"]),
+        tuple(each for each in published if each not in codes),
         float(people) / wages.whole if wages.whole else None,
+        tuple(matched.filter(soc != pl.col("code")).select("role_id", "code").iter_rows()),
     )
