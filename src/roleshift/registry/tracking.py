@@ -30,7 +30,6 @@ from alembic.util import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -89,6 +88,9 @@ def _create_database(uri: str, home: Path) -> None:
     database = sqlite_path(uri)
     if database is None or database.exists():
         return
+    # Loading it takes a second, which a server's clients need not wait.
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
     unfinished = database.with_name(f"{database.name}.new")
     unfinished.unlink(missing_ok=True)
     store = SqlAlchemyStore(f"sqlite:///{unfinished}", artifact_location(uri, home))  # type: ignore[no-untyped-call]
