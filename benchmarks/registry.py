@@ -251,6 +251,8 @@ def compare_versions(tracking: Tracking, params: Params) -> None:
 def main() -> None:
     """Print a line per task."""
     versions = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    if versions < 3:
+        sys.exit("VERSIONS must be 3 or more: the first and the last are made by the client")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         tracking = open_tracking(f"sqlite:///{folder}/mlflow.db", folder, NAME)
