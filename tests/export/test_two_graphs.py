@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config
 
 from roleshift.errors import RoleShiftError
-from roleshift.export.calibration import Calibration, common_prefix
+from roleshift.export.calibration import calibration_of, common_prefix
 from roleshift.export.reparameterisation import apply_checked, reparameterise
 from roleshift.export.rotation import fold_norms, random_orthogonal, rotate_residual_stream, rotate_value_heads
 from roleshift.export.smoothing import input_ranges, smooth_down_projections
@@ -22,6 +22,9 @@ from roleshift.generation import GenerationConfig, Request, open_backend, proces
 from roleshift.generation.onnx_backend import OnnxBackend
 from roleshift.generation.prefixes import Prefix, Prefixes
 from roleshift.params import ExportParams, VariantParams
+from roleshift.prompts import instruction
+from roleshift.tasks import TaskDefinition
+from roleshift.training.base import load_tokenizer
 
 NAME = "onnx-int8-rotated"
 ROTATED = VariantParams(precision="int8", prefill="dynamic", rotate=True, smooth=0.5)
@@ -265,10 +268,19 @@ def test_prefixes_are_read_as_written_and_refused_when_they_do_not_fit(tmp_path:
         Prefixes.load(tmp_path / "p", arrays=4, heads=2, head_size=8)
 
 
-def test_calibration_takes_what_a_tasks_prompts_share(llama: tuple[Path, Exported]) -> None:
+def test_calibration_takes_what_a_tasks_prompts_share(
+    validation: pl.DataFrame, tasks: dict[str, TaskDefinition], tiny_llama: Path
+) -> None:
     assert common_prefix([[1, 2, 3], [1, 2, 4, 5], [1, 2]]) == [1, 2]
     assert common_prefix([[1], [2]]) == []
-    assert Calibration([[1]], [[1]]).prefixes == [[1]]
+    tokenizer = load_tokenizer(tiny_llama)
+    several = validation.group_by("task_definition").len().filter(pl.col("len") > 1)["task_definition"].to_list()
+    found = [tokenizer.decode(prefix) for prefix in calibration_of(validation, tasks, tokenizer, 2048).prefixes]
+    asked = [f"{instruction(tasks[name], {'aspect': 'challenge'})}\n\nthe thing number " for name in several]
+    assert len(found) == len(asked)
+    assert all(sum(text in prefix for prefix in found) == 1 for text in asked)
+    alone = validation.unique("capability", keep="first")
+    assert calibration_of(alone, tasks, tokenizer, 2048).prefixes == [[tokenizer.bos_token_id]]
 
 
 def test_altered_prefixes_are_noticed(llama: tuple[Path, Exported], tmp_path: Path) -> None:
