@@ -89,7 +89,8 @@ class TorchLoop(TorchSide):
         groups: dict[int, list[int]] = {}
         for i, prompt in enumerate(ids):
             groups.setdefault(self.begins_with(prompt), []).append(i)
-        return [[group[i] for i in b] for group in groups.values() for b in super().batches([ids[i] for i in group])]
+        by_length = super().batches
+        return [[group[i] for i in b] for group in groups.values() for b in by_length([ids[i] for i in group])]
 
     def answer(self, prompts: list[list[int]], limit: int) -> list[list[int]]:
         """New tokens of each prompt."""
