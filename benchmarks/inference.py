@@ -33,6 +33,7 @@ from roleshift.contracts import EXAMPLES, read_table
 from roleshift.evaluation import score_items
 from roleshift.export.calibration import calibration_of
 from roleshift.export.candidates import primary_scores
+from roleshift.export.memory import resident_peak
 from roleshift.export.merging import merge_adapter
 from roleshift.export.non_inferiority import mean_by_capability, mean_over_capabilities
 from roleshift.export.parity import parity_examples
@@ -44,7 +45,6 @@ from roleshift.generation.asking import ask
 from roleshift.params import Params, load_params
 from roleshift.project import Project
 from roleshift.training.base import base_folder, load_tokenizer
-from roleshift.training.processor import peak_memory_gb
 
 # Behind everything else, so that this folder's statistics.py does not stand for Python's own.
 sys.path.append(str(Path(__file__).resolve().parent))
@@ -120,7 +120,7 @@ def measure(name: str, split: str, per_capability: int, merged: Path, batches: S
             zip(items["example_id"].to_list(), items["output"].to_list(), strict=True)
         )
         side.close()
-    found["peak memory"] = peak_memory_gb()
+    found["peak memory"] = resident_peak() / 1e9
     return found
 
 
