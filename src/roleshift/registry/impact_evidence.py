@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -23,10 +24,11 @@ from roleshift.impact.imports import TASKS_FILE, read_import, write_import
 from roleshift.params import Params
 from roleshift.project import Project
 from roleshift.publishing import current_run
-from roleshift.registry.sides import version_side
-from roleshift.registry.tracking import Tracking, reporting, tracking_of
-from roleshift.registry.versions import Version, resolve
 from roleshift.tasks import TaskDefinition
+
+if TYPE_CHECKING:  # what asks the registry imports it: MLflow takes seconds, and a run's folder needs none of it
+    from roleshift.registry.tracking import Tracking
+    from roleshift.registry.versions import Version
 
 IMPORTED_FOR = "roleshift.imported_for"
 ORIGIN = "roleshift.origin"
@@ -56,6 +58,12 @@ def assess(project: Project, params: Params, word: str | None) -> Assessed:
         return _assessed(path, Side(path, items, scores), own)
     if Path(path).exists():
         return _judged(_assessed(word, load_evidence(Path(path), variant or None), tasks), project, params, Path(path))
+    if Path(word).name != word:  # a path, which no version has as its name
+        raise RoleShiftError(f"{word}: no such folder")
+    from roleshift.registry.sides import version_side
+    from roleshift.registry.tracking import tracking_of
+    from roleshift.registry.versions import resolve
+
     tracking = tracking_of(project, params)
     version = resolve(tracking, params.registry.model_name, word)
     with TemporaryDirectory() as downloads:
@@ -102,8 +110,10 @@ def _assessed(name: str, side: Side, tasks: Mapping[str, TaskDefinition]) -> Ass
     return Assessed(name, model_id, variant, cells)
 
 
-def attach(tracking: Tracking, version: Version, folder: Path, origin: str) -> str:
+def attach(tracking: "Tracking", version: "Version", folder: Path, origin: str) -> str:
     """Log an import's folder for a version; the same origin again takes the place of the earlier one."""
+    from roleshift.registry.tracking import reporting
+
     items, scores, tasks = read_import(folder)
     stamped = items.with_columns(model_id=pl.lit(version.model_id), variant=pl.lit(version.variant))
     rescored = scores.with_columns(model_id=pl.lit(version.model_id), variant=pl.lit(version.variant))
@@ -121,15 +131,17 @@ def attach(tracking: Tracking, version: Version, folder: Path, origin: str) -> s
     return str(run.info.run_id)
 
 
-def _import_runs(tracking: Tracking, version: Version, origin: str | None = None) -> list[str]:
+def _import_runs(tracking: "Tracking", version: "Version", origin: str | None = None) -> list[str]:
     query = f"tags.`{IMPORTED_FOR}` = '{version.model_id}' and attributes.status = 'FINISHED'"
     found = tracking.client.search_runs([tracking.experiment_id], query, max_results=1000)
     return sorted(r.info.run_id for r in found if origin is None or r.data.tags.get(ORIGIN) == origin)
 
 
 @contextmanager
-def imported(tracking: Tracking, version: Version, folder: Path) -> Iterator[list[Path]]:
+def imported(tracking: "Tracking", version: "Version", folder: Path) -> Iterator[list[Path]]:
     """The folders of everything that was imported for a version, brought below `folder`."""
+    from roleshift.registry.tracking import reporting
+
     folders = []
     with reporting(tracking.uri):
         for run_id in _import_runs(tracking, version):

@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Any
 
 import sacrebleu
-from rouge_score.rouge_scorer import RougeScorer
 
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.metrics.item_metric import ItemMetric
@@ -111,6 +110,8 @@ def _rouge_scorer(tokenizer: str, library: RougeLibrary) -> Any:
     english = tokenizer == "rouge-score"
     types = list(ROUGE_TYPES.values())
     if library == "rouge-score":
+        from rouge_score.rouge_scorer import RougeScorer
+
         return RougeScorer(types, tokenizer=rouge_tokenizer("en" if english else "und")[1])
     try:
         from rouge_score_rs import RougeScorer as RustScorer

@@ -7,8 +7,6 @@ Chinese texts score 0.
 import re
 import unicodedata
 
-from rouge_score import tokenizers
-
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "km", "my"})
 _UNSPACED_CHARACTERS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
@@ -44,6 +42,8 @@ class EnglishTokenizer:
     """rouge-score's own tokeniser without stemming."""
 
     def __init__(self) -> None:
+        from rouge_score import tokenizers  # brings nltk: a second that commands without ROUGE need not wait
+
         self._inner = tokenizers.DefaultTokenizer(use_stemmer=False)
 
     def tokenize(self, text: str) -> list[str]:
