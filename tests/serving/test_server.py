@@ -289,6 +289,15 @@ def test_bad_input_gets_the_right_status_and_a_clear_word(
     assert said in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("body", [b"", b"[]", b"3", b'{"model": "roleshift"}'])
+def test_a_body_that_is_no_json_object_or_is_not_declared_as_one_is_named(shared_server: Running, body: bytes) -> None:
+    kind = "text/plain" if body.startswith(b"{") else "application/json"
+    answer = requests.post(
+        f"{shared_server.url}/v1/chat/completions", data=body, headers={"content-type": kind}, timeout=10
+    )
+    assert (answer.status_code, "must be a JSON object" in answer.json()["error"]["message"]) == (400, True)
+
+
 def test_a_task_is_asked_as_in_training(shared_server: Running) -> None:
     answer = shared_server.chat("Ada wrote programs.", task="headline-encyclopedia", max_tokens=5)
     plain = shared_server.chat("Ada wrote programs.", max_tokens=5)

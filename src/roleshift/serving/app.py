@@ -113,6 +113,9 @@ def _errors(app: FastAPI, server: Server) -> None:
         if first["type"] == "json_invalid":
             problem = first.get("ctx", {}).get("error", "cannot be parsed")
             return JSONResponse(error_body(f"the body is not JSON: {problem}", "invalid_request_error"), 400)
+        if first["loc"] == ("body",):  # nothing, a list, or what was not declared as JSON
+            problem = "the body must be a JSON object, with the header Content-Type: application/json"
+            return JSONResponse(error_body(problem, "invalid_request_error"), 400)
         # Parts with a bracket are pydantic's own names of the forms that a field may have.
         where = ".".join(str(part) for part in first["loc"] if part != "body" and "[" not in str(part))
         message = first["msg"].removeprefix("Value error, ")
