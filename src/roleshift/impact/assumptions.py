@@ -19,6 +19,7 @@ from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json, write_text
 from roleshift.impact.tolerance import COST_SYMBOLS, Costs, Part
 from roleshift.params import merge_params, read_yaml
+from roleshift.section import problem_of
 from roleshift.tasks import Capability
 
 CLASSES = ("low", "medium", "high", "critical")  # of consequence, mildest first
@@ -150,13 +151,13 @@ def parse_assumptions(raw: Mapping[str, Any], where: str) -> Assumptions:
         for name, entry in _bundled("catalog", "consequences.yaml").items()
     }
     parts = {"costs": costs, "emerging": _bundled("catalog", "emerging.yaml")["assumptions"]}
+    strange = sorted(set(raw.get("costs") or {}) - set(CLASSES)) if isinstance(raw.get("costs"), Mapping) else []
+    if strange:
+        raise RoleShiftError(f"{where}: costs.{strange[0]}: no consequence class; known are {', '.join(CLASSES)}")
     try:
         return Assumptions.model_validate(merge_params({**_bundled("impact", "assumptions.yaml"), **parts}, raw))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-        raise RoleShiftError(f"{where}: {key + ': ' if key else ''}{message}") from None
+        raise RoleShiftError(f"{where}: {problem_of(error)}") from None
 
 
 @cache

@@ -23,6 +23,7 @@ from roleshift.impact.capability import CAPABILITIES
 from roleshift.impact.company import company_table
 from roleshift.impact.work import ROLES, TASKS, Activities, Work
 from roleshift.params import read_yaml
+from roleshift.section import problem_of
 
 Driver = Literal["review", "curation", "evaluation", "integration"]
 DRIVERS: tuple[Driver, ...] = ("review", "curation", "evaluation", "integration")
@@ -298,7 +299,4 @@ def _validated(model: type[Model], fields: Any, where: str) -> Model:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = "".join(f".{part}" for part in first["loc"])
-        message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise RoleShiftError(f"{where}{place}: {message}") from None
+        raise RoleShiftError(problem_of(error, where)) from None

@@ -31,6 +31,7 @@ from roleshift.contracts import ITEMS, SCORES, read_table, write_table
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json, read_json, replacing, write_json
 from roleshift.params import read_yaml
+from roleshift.section import problem_of
 from roleshift.tasks import Capability, Metric, TaskDefinition, parse_tasks
 
 TASKS_FILE = "imported-tasks.json"
@@ -67,9 +68,7 @@ def read_mapping(path: Path) -> TaskMapping:
     try:
         mapping = TaskMapping.model_validate(read_yaml(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise RoleShiftError(f"{path}: {key}: {first['msg']}") from None
+        raise RoleShiftError(f"{path}: {problem_of(error)}") from None
     if mapping.origin == "measured":
         raise RoleShiftError(f"{path}: origin: `measured` is what this project measured itself; name the source")
     return mapping
@@ -143,16 +142,17 @@ def import_results(
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if not path.is_file():
         raise RoleShiftError(f"{path}: no such file")
-    with path.open(encoding="utf-8") as stream:
-        try:
-            for line, text in enumerate(stream, start=1):
-                if text.strip():
-                    row = json.loads(text)
-                    if not isinstance(row, dict):
-                        raise RoleShiftError(f"{path}: line {line}: not a JSON object")
-                    yield line, row
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise RoleShiftError(f"{path}: not valid JSONL ({error})") from None
+    with path.open("rb") as stream:
+        for line, text in enumerate(stream, start=1):
+            if not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                raise RoleShiftError(f"{path}: line {line}: not valid JSON ({error})") from None
+            if not isinstance(row, dict):
+                raise RoleShiftError(f"{path}: line {line}: not a JSON object")
+            yield line, row
 
 
 def _task_name(path: Path, row: Mapping[str, Any], mapping: TaskMapping, where: str) -> str:
