@@ -63,6 +63,7 @@ def test_show_says_what_binds_each_task_and_what_would_flip_it(project: Path) ->
 def test_diff_names_the_changed_decisions_and_top_lists_roles(project: Path) -> None:
     assert "Gather documents and facts on a story" in run("impact", "diff", "bad", "good")
     assert "no certified decision changes" in run("impact", "diff", "good", "good")
+    assert re.search(r"Classify +news reports +66.7% +99.2% +the same items", run("impact", "diff", "bad", "good"))
     assert len(run("impact", "top", "-n", "3", "--version", "good").strip().splitlines()) == 6
 
 

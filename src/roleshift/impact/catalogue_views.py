@@ -57,9 +57,20 @@ def emerging_hours(analysis: Analysis, language: Language) -> Emerging:
     return Emerging(table, len(found.unknown), roles)
 
 
+PAIRED = pl.Schema(
+    {
+        "capability": pl.String(), "domain": pl.String(), "passed_before": pl.Float64(), "passed_after": pl.Float64(),
+        "pairing": pl.String(),
+    }
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Changes:
-    """Two versions: `tasks` whose decision changes, `roles` whose shares do (in points), how items were `paired`."""
+    """Two versions: `tasks` whose decision changes, `roles` whose shares do (in points), and what was measured.
+
+    `paired` has per capability and domain the share of items that pass in each, in per cent, and how items were paired.
+    """
 
     tasks: pl.DataFrame
     roles: pl.DataFrame
@@ -81,9 +92,10 @@ def changes(found: Difference, roles: pl.DataFrame, language: Language) -> Chang
         (pl.col("certified") != 0) | (pl.col("low") > 0) | (pl.col("high") < 0),
     ).join(titles, on="role_id", maintain_order="left")
     pairs = [
-        (capabilities[c], words.domains.get(d, d), words.plain(f"pairing_{how}"))
-        for (c, d), how in sorted(found.pairing.items())
-    ]
+        (capabilities[c], words.domains.get(d, d), *(None if share is None else share * PERCENT for share in shares),
+         words.plain(f"pairing_{found.pairing.get((c, d), 'only one')}"))
+        for (c, d), shares in found.passed.items()
+    ]  # fmt: skip
     return Changes(
         tasks.select(
             "role",
@@ -94,5 +106,5 @@ def changes(found: Difference, roles: pl.DataFrame, language: Language) -> Chang
         moved.sort(pl.col("expected").abs(), "role_id", descending=[True, False]).select(
             "role", "measure", *(pl.col(name) * PERCENT for name in ("certified", "expected", "low", "high"))
         ),
-        pl.DataFrame(pairs, schema=dict.fromkeys(("capability", "domain", "pairing"), pl.String), orient="row"),
+        pl.DataFrame(pairs, schema=PAIRED, orient="row"),
     )

@@ -89,9 +89,9 @@ def spread(row: Mapping[str, float]) -> str:
     return f"{percent(row['expected'])} [{percent(row['low'])}, {percent(row['high'])}]"
 
 
-def points(value: float, signed: bool = False) -> str:
+def points(value: float | None, signed: bool = False) -> str:
     """A figure that is in per cent already."""
-    return percent(value / PERCENT, signed)
+    return percent(None if value is None else value / PERCENT, signed)
 
 
 def spread_points(row: Mapping[str, float], signed: bool = False) -> str:
@@ -174,7 +174,8 @@ def ranking_page(analysis: Analysis, measure: str, count: int, version: str, lan
         for row in ranked_roles(analysis, measure, language).head(count).to_dicts()
     ]
     head = [words.plain(key) for key in ("role_id", "role", "certified", "expected")]
-    return f"{named_set(analysis, version, words)}; {words.plain(measure)}\n\n{table(head, rows)}"
+    source = words.plain("ranked_by", source=named_set(analysis, version, words), measure=words.plain(measure))
+    return f"{source}\n\n{table(head, rows)}"
 
 
 def difference_page(found: Changes, given: Assumptions, first: str, second: str, language: Language) -> str:
@@ -186,6 +187,11 @@ def difference_page(found: Changes, given: Assumptions, first: str, second: str,
          spread_points(row, signed=True)]
         for row in found.roles.to_dicts()
     ]  # fmt: skip
+    abilities = [
+        [row["capability"], row["domain"], points(row["passed_before"]), points(row["passed_after"]),
+         row["pairing"]]
+        for row in found.paired.to_dicts()
+    ]  # fmt: skip
     names = {"first": words.version(first), "second": words.version(second)}
 
     def part(keys: Sequence[str], lines: Sequence[Sequence[str]], without: str) -> str:
@@ -194,7 +200,7 @@ def difference_page(found: Changes, given: Assumptions, first: str, second: str,
     return "\n\n".join(
         [
             words.plain("difference_named", **names, name=given.name, hash=given.hash),
-            part(("capability", "domain", "items"), found.paired.rows(), "nothing_in_common"),
+            part(("capability", "domain", "passed_before", "passed_after", "items"), abilities, "nothing_in_common"),
             part(("role", "task", "before", "after"), tasks, "no_decision_changes"),
             part(("role", "share", "certified", "expected"), roles, "no_share_changes"),
         ]

@@ -111,7 +111,7 @@ def contained(part: str, whole: str) -> bool:
     if CHINESE.search(part):
         return len(part) > 1 and part in whole
     part, whole = (name.replace("'", " ") for name in (part, whole))
-    return f" {part} " in f" {whole} "
+    return any(f" {part}{ending} " in f" {whole} " for ending in ("", "s"))  # O*NET's titles are plurals
 
 
 def plain(name: str) -> str:

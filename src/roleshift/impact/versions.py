@@ -14,12 +14,14 @@ from roleshift.impact.roles import MEASURES, Analysis, interval
 class Difference:
     """`tasks` whose certified decision changes; per role and measure the change with its 90% interval.
 
-    `pairing` says per capability and domain whether the two versions answered the same items.
+    `pairing` says per capability and domain whether the two versions answered the same items, `passed`
+    the share of items that pass in each, None where one was not measured.
     """
 
     tasks: pl.DataFrame
     roles: pl.DataFrame
     pairing: dict[tuple[str, str], Pairing]
+    passed: dict[tuple[str, str], tuple[float | None, float | None]]
 
 
 def difference(first: Analysis, second: Analysis, pairing: dict[tuple[str, str], Pairing]) -> Difference:
@@ -49,4 +51,10 @@ def difference(first: Analysis, second: Analysis, pairing: dict[tuple[str, str],
         success_lower_before=pl.Series(first.lower[first.units.of_task][changed], dtype=pl.Float64),
         success_lower_after=pl.Series(second.lower[second.units.of_task][changed], dtype=pl.Float64),
     )
-    return Difference(tasks, roles, pairing)
+    keys = sorted(first.cells.keys() | second.cells.keys())
+    passed = {key: (_observed(first, key), _observed(second, key)) for key in keys}
+    return Difference(tasks, roles, pairing, passed)
+
+
+def _observed(analysis: Analysis, key: tuple[str, str]) -> float | None:
+    return analysis.cells[key].observed if key in analysis.cells else None
