@@ -144,7 +144,7 @@ def _operations(app: FastAPI, server: Server) -> None:
         """A version is loaded; its name, and what is wrong if anything."""
         main = server.versions.main
         if main is None:
-            raise RefusedError(503, server.versions.alert or "no version is loaded yet", code="not_ready")
+            raise RefusedError(503, server.versions.absent, code="not_ready")
         return {"status": "ready", "versions": [each.name for each in server.versions.all],
                 "alert": server.versions.alert}  # fmt: skip
 

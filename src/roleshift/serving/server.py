@@ -186,7 +186,7 @@ class Server:
     def no_model(self, model: str) -> RefusedError:
         """Why nothing answers to a name."""
         if self.versions.main is None:
-            return RefusedError(503, self.versions.alert or "no version is loaded yet; ask again", code="not_ready")
+            return RefusedError(503, f"{self.versions.absent}; ask again", code="not_ready")
         known = ", ".join(self.names())
         return RefusedError(404, f"no model {model!r}; this server has {known}", code="model_not_found", param="model")
 

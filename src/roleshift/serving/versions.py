@@ -61,6 +61,7 @@ class ServedVersions:
         self._draining: list[threading.Thread] = []
         self._told: str | None = ""  # what the alert file says; unknown at first, so it is written anew
         self._last = LastServed(project, params)
+        self._loading: str | None = None
         self.alert: str | None = None
         self.from_copy = False
         """Whether the main version is what was served before the start, not what the registry says now."""
@@ -70,6 +71,12 @@ class ServedVersions:
     def main(self) -> Served | None:
         """The version behind the served alias."""
         return self._held.get("main")
+
+    @property
+    def absent(self) -> str:
+        """Why nothing serves yet."""
+        loading = f"{self._loading} is being loaded" if self._loading else "no version is loaded yet"
+        return self.alert or loading
 
     @property
     def all(self) -> list[Served]:
@@ -175,6 +182,8 @@ class ServedVersions:
 
     def _load(self, tracking: Tracking | None, version: Version) -> Served:
         """Open the version and let it answer once."""
+        self._loading = f"{version.name}/{version.number}"
+        log.info("%s is brought here if need be, checked and loaded", self._loading)
         settings = self._params.serving
         backend = open_version(tracking, version, self._project, self._params)
         try:
