@@ -123,7 +123,7 @@ def test_changes_are_named_and_the_same_evidence_changes_nothing(two_roles: Work
     assert (found.tasks["before"] != found.tasks["after"]).all()
     assert set(found.roles["role"]) == {"a"}
     ((*_, before, after, pairing_word),) = found.paired.rows()
-    assert (before, after, pairing_word) == (pytest.approx(500 / 60), pytest.approx(5900 / 60), "不同条目（不配对）")
+    assert (before, after, pairing_word) == (pytest.approx(500 / 60), pytest.approx(5900 / 60), "相同条目")
     same, again, pairing = analyse_pair(two_roles, good, good, few())
     nothing = changes(difference(same, again, pairing.pairing), two_roles.roles, "en")
     assert nothing.tasks.is_empty()

@@ -183,8 +183,11 @@ def assumptions_command(
     first = load_assumptions(mine) if mine and other else default_assumptions()
     second = load_assumptions(other or mine) if other or mine else None  # type: ignore[arg-type]
     if second is not None:
-        rows = [[key, str(one), str(two)] for key, one, two in compare_assumptions(first, second)]
+        changed = compare_assumptions(first, second)
+        rows = [[key, *("-" if value is None else str(value) for value in values)] for key, *values in changed]
         print(table(["key", f"{first.name} {first.hash}", f"{second.name} {second.hash}"], rows))
+        if not rows:
+            print("no value differs")
     elif out is None:
         print(table(["key", f"{first.name} {first.hash}"], [[k, str(v)] for k, v in first.values().items()]))
     if out is not None:
