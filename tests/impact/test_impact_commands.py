@@ -63,7 +63,10 @@ def test_show_says_what_binds_each_task_and_what_would_flip_it(project: Path) ->
 def test_diff_names_the_changed_decisions_and_top_lists_roles(project: Path) -> None:
     assert "Gather documents and facts on a story" in run("impact", "diff", "bad", "good")
     assert "no certified decision changes" in run("impact", "diff", "good", "good")
-    assert re.search(r"Classify +news reports +66.7% +99.2% +the same items", run("impact", "diff", "bad", "good"))
+    assert re.search(
+        r"Classify +news reports; imported: hosted model X +66.7% +99.2% +the same items",
+        run("impact", "diff", "bad", "good"),
+    )
     assert len(run("impact", "top", "-n", "3", "--version", "good").strip().splitlines()) == 6
 
 
@@ -75,7 +78,10 @@ def test_diff_and_top_speak_chinese_too_and_name_the_assumption_set(project: Pat
     assert "机器先做、人复核" in ranked.splitlines()[0]
     assert "记者" in ranked
     for text in (changed, ranked):
-        assert not {"job", "role", "task", "augment", "human", "items", "paired"} & set(re.findall(r"[a-z]+", text))
+        assert "外部导入：hosted model X" in text
+        assert not {"job", "role", "task", "augment", "human", "items", "paired", "imported"} & set(
+            re.findall(r"[a-z]+", text)
+        )
     wrong = CliRunner().invoke(app, ["impact", "diff", "bad", "good", "--language", "fr"])
     assert "--language must be en or zh (found 'fr')" in str(wrong.exception)
 
@@ -92,6 +98,7 @@ def test_a_user_s_assumptions_are_named_and_change_the_decision(project: Path) -
 def test_career_orders_moves_by_the_tolerance_asked_for(project: Path) -> None:
     low, high = (run("career", "translator", "--tolerance", t, "--version", "good", "-n", "5") for t in ("low", "high"))
     assert low != high
+    assert "imported: hosted model X" in low.splitlines()[0]
     chinese = run("career", "翻译", "--version", "good", "--language", "zh", "-n", "3")
     assert "从以下岗位转出：翻译" in chinese
     assert "such as" not in chinese

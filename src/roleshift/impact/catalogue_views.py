@@ -91,11 +91,13 @@ def changes(found: Difference, roles: pl.DataFrame, language: Language) -> Chang
         pl.col("measure").is_in([*SHARES, "time_freed"]),
         (pl.col("certified") != 0) | (pl.col("low") > 0) | (pl.col("high") < 0),
     ).join(titles, on="role_id", maintain_order="left")
-    pairs = [
-        (capabilities[c], words.domains.get(d, d), *(None if share is None else share * PERCENT for share in shares),
-         words.plain(f"pairing_{found.pairing.get((c, d), 'only one')}"))
-        for (c, d), shares in found.passed.items()
-    ]  # fmt: skip
+    pairs = []
+    for (capability, domain), cells in found.cells.items():
+        origins = {name for cell in cells if cell for name in cell.origins} - {"measured"}
+        kind = "; ".join([words.domains.get(domain, domain), *(words.origin(name) for name in sorted(origins))])
+        passed = (cell.observed * PERCENT if cell else None for cell in cells)
+        how = words.plain(f"pairing_{found.pairing.get((capability, domain), 'only one')}")
+        pairs.append((capabilities[capability], kind, *passed, how))
     return Changes(
         tasks.select(
             "role",

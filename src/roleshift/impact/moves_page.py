@@ -5,7 +5,7 @@ import polars as pl
 from roleshift.impact.catalogue import bundled_elements
 from roleshift.impact.onet import Archive
 from roleshift.impact.setting import Setting
-from roleshift.impact.text import table
+from roleshift.impact.text import named_set, table
 from roleshift.impact.transitions import Comfort, Landscape, moves
 from roleshift.impact.views import PERCENT, titled
 from roleshift.impact.words import Language, Words
@@ -47,7 +47,7 @@ def moves_page(
     landscape: Landscape, setting: Setting, origin: str, comfort: Comfort, version: str, language: Language, most: int
 ) -> str:
     """The moves as lines for a terminal."""
-    words, given = Words(language), landscape.analysis.assumptions
+    words = Words(language)
     named = setting.work.roles.filter(pl.col("role_id") == origin).select(titled(language)).item()
     rows = [
         [
@@ -63,7 +63,7 @@ def moves_page(
         for row in moves_table(landscape, setting, origin, comfort, language, most).to_dicts()
     ]
     head = ("move_to", "fits", "similar", "pay", "schooling", "freed_there", "not_assessed", "to_learn")
-    source = words.plain("set_named", version=words.version(version), name=given.name, hash=given.hash)
+    source = named_set(landscape.analysis, version, words)
     return (
         f"{words.plain('moves_from', role=named)}; {source}\n{words.plain(f'comfort_{comfort}')}\n\n"
         f"{table([words.plain(name) for name in head], rows)}\n\n{words.plain('moves_note')}"

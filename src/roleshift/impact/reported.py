@@ -10,6 +10,7 @@ import polars as pl
 from roleshift.impact.roles import Analysis, bottleneck, role_table, task_table
 from roleshift.impact.scenario import shrinking_table
 from roleshift.impact.setting import Setting
+from roleshift.impact.text import named_set
 from roleshift.impact.transitions import Landscape
 from roleshift.impact.words import Language, Words
 
@@ -58,8 +59,7 @@ class Reported:
     @property
     def source(self) -> str:
         """The line under every figure: version, assumption set and its hash."""
-        given = self.analysis.assumptions
-        text = self.words("set_named", version=self.words.version(self.version), name=given.name, hash=given.hash)
+        text = escape(named_set(self.analysis, self.version, self.words))
         attribution = self.setting.sources.get("attribution")
         release = f"; O*NET {escape(self.setting.archive.release)}" if attribution and self.setting.archive else ""
         return f'<p class="src">{text}{release}</p>'

@@ -100,9 +100,11 @@ def spread_points(row: Mapping[str, float], signed: bool = False) -> str:
 
 
 def named_set(analysis: Analysis, version: str, words: Words) -> str:
-    """What every figure stands with: version, assumption set and its hash."""
+    """What every figure stands with: version, assumption set and its hash, and evidence that was not measured here."""
     given = analysis.assumptions
-    return words.plain("set_named", version=words.version(version), name=given.name, hash=given.hash)
+    source = words.plain("set_named", version=words.version(version), name=given.name, hash=given.hash)
+    origins = sorted({origin for cell in analysis.cells.values() for origin in cell.origins} - {"measured"})
+    return "; ".join([source, *(words.origin(name) for name in origins)])
 
 
 def about(value: float) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from roleshift.impact.capability import Cell, CellKey
 from roleshift.impact.decision import DECISIONS
 from roleshift.impact.draws import Pairing
 from roleshift.impact.roles import MEASURES, Analysis, interval
@@ -14,17 +15,17 @@ from roleshift.impact.roles import MEASURES, Analysis, interval
 class Difference:
     """`tasks` whose certified decision changes; per role and measure the change with its 90% interval.
 
-    `pairing` says per capability and domain whether the two versions answered the same items, `passed`
-    the share of items that pass in each, None where one was not measured.
+    `pairing` says per capability and domain whether the two versions answered the same items; `cells` is
+    the evidence of each, None where one was not measured.
     """
 
     tasks: pl.DataFrame
     roles: pl.DataFrame
-    pairing: dict[tuple[str, str], Pairing]
-    passed: dict[tuple[str, str], tuple[float | None, float | None]]
+    pairing: dict[CellKey, Pairing]
+    cells: dict[CellKey, tuple[Cell | None, Cell | None]]
 
 
-def difference(first: Analysis, second: Analysis, pairing: dict[tuple[str, str], Pairing]) -> Difference:
+def difference(first: Analysis, second: Analysis, pairing: dict[CellKey, Pairing]) -> Difference:
     """Second minus first; both from `analyse_pair`. The same evidence gives exactly 0 everywhere."""
     frames = []
     for name in MEASURES:
@@ -52,9 +53,4 @@ def difference(first: Analysis, second: Analysis, pairing: dict[tuple[str, str],
         success_lower_after=pl.Series(second.lower[second.units.of_task][changed], dtype=pl.Float64),
     )
     keys = sorted(first.cells.keys() | second.cells.keys())
-    passed = {key: (_observed(first, key), _observed(second, key)) for key in keys}
-    return Difference(tasks, roles, pairing, passed)
-
-
-def _observed(analysis: Analysis, key: tuple[str, str]) -> float | None:
-    return analysis.cells[key].observed if key in analysis.cells else None
+    return Difference(tasks, roles, pairing, {key: (first.cells.get(key), second.cells.get(key)) for key in keys})
