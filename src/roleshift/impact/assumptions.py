@@ -19,7 +19,7 @@ from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json, write_text
 from roleshift.impact.tolerance import COST_SYMBOLS, Costs, Part
 from roleshift.params import merge_params, read_yaml
-from roleshift.section import problem_of
+from roleshift.params.section import problem_of
 from roleshift.tasks import Capability
 
 CLASSES = ("low", "medium", "high", "critical")  # of consequence, mildest first

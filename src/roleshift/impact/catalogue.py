@@ -23,7 +23,7 @@ from roleshift.impact.capability import CAPABILITIES
 from roleshift.impact.company import company_table
 from roleshift.impact.work import ROLES, TASKS, Activities, Work
 from roleshift.params import read_yaml
-from roleshift.section import problem_of
+from roleshift.params.section import problem_of
 
 Driver = Literal["review", "curation", "evaluation", "integration"]
 DRIVERS: tuple[Driver, ...] = ("review", "curation", "evaluation", "integration")

@@ -31,7 +31,7 @@ from roleshift.contracts import ITEMS, SCORES, read_table, write_table
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_json, read_json, replacing, write_json
 from roleshift.params import read_yaml
-from roleshift.section import problem_of
+from roleshift.params.section import problem_of
 from roleshift.tasks import Capability, Metric, TaskDefinition, parse_tasks
 
 TASKS_FILE = "imported-tasks.json"
