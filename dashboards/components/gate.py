@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from components.language import language, texts
+from components.names import capability_names
 from components.run import params_of
 from components.safe import literal
 from roleshift.project import Project
@@ -66,4 +67,4 @@ def _show_rule(rule: Rule) -> None:
     left, right = st.columns([1, 2], gap="medium")
     state = badge(rule.state, t(f"state_{rule.state.replace(' ', '_')}"))
     left.markdown(f"{state} **{rule_name(rule)}**", help=t(why) if t.knows(why) else None)
-    right.caption(literal(rule.text(language())))
+    right.caption(literal(rule.text(language(), capability_names())))

@@ -18,6 +18,11 @@ def capability_name(capability: str) -> str:
     return capability if entry is None else str(getattr(entry.name, language()))
 
 
+def capability_names() -> dict[str, str]:
+    """Every capability of the catalogue by id, as the language names it."""
+    return {name: str(getattr(entry.name, language())) for name, entry in bundled_capabilities().items()}
+
+
 def metric_name(metric: str) -> str:
     """A metric as the field writes it."""
     t = texts("names")

@@ -242,6 +242,8 @@ def test_figures_are_read_in_chinese_from_the_stored_result_too(gate_of, trackin
         figures = {rule.name: rule.text("zh") for rule in found.rules}
         assert figures["not worse"].startswith("对比版本 1，界限 5 分：classify -")
         assert figures["not worse"].endswith("（更差）")
+        named = next(rule for rule in found.rules if rule.name == "not worse").text("zh", {"classify": "分类"})
+        assert named.startswith("对比版本 1，界限 5 分：分类 -")
         assert figures["better"].endswith("要求 1 项；已豁免：agreed (ann)")
         assert {rule.name: rule.text("en") for rule in found.rules} == {rule.name: rule.figure for rule in found.rules}
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from roleshift.errors import RoleShiftError
@@ -36,9 +37,9 @@ class Rule:
     figure: str
     says: Statement | None = None  # absent in results of earlier versions
 
-    def text(self, language: str) -> str:
-        """The figure in a language of statements.yaml."""
-        return self.figure if self.says is None else self.says.text(language)
+    def text(self, language: str, names: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The figure in a language of statements.yaml, ids under their `names`."""
+        return self.figure if self.says is None else self.says.text(language, names)
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _paired(tracking: Tracking, params: Params, version: Version, against: Versi
     return [
         _rule("not worse", not doubtful, say("not_worse", **ground, found=doubtful or say("none_is_worse"))),
         _rule("better", len(better) >= gate.better_on,
-              say("better", **ground, found=", ".join(better) or say("none"), asked=gate.better_on)),
+              say("better", **ground, found=better or say("none"), asked=gate.better_on)),
         _rule("slices", len(slices) <= gate.regressed_slices,
               say("slices_named", **counted, found=slices[:5]) if slices else say("slices", **counted)),
         _rule("enough items", not few, say("several", found=few) if few else

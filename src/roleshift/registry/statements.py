@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -18,9 +19,9 @@ class Statement:
     key: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
-    def text(self, language: str = "en") -> str:
-        """The sentence in a language."""
-        shown = {name: _shown(value, language) for name, value in self.values.items()}
+    def text(self, language: str = "en", names: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The sentence in a language; `names` are what ids in it are called there, such as a capability's."""
+        shown = {name: _shown(value, language, names) for name, value in self.values.items()}
         return sentences()[self.key][language].format(**shown)
 
     @classmethod
@@ -42,12 +43,12 @@ def sentences() -> dict[str, dict[str, str]]:
     return found
 
 
-def _shown(value: Any, language: str) -> Any:
+def _shown(value: Any, language: str, names: Mapping[str, str]) -> Any:
     if isinstance(value, Statement):
-        return value.text(language)
+        return value.text(language, names)
     if isinstance(value, list | tuple):
-        return sentences()["between"][language].join(str(_shown(entry, language)) for entry in value)
-    return value
+        return sentences()["between"][language].join(str(_shown(entry, language, names)) for entry in value)
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def _restored(value: Any) -> Any:
