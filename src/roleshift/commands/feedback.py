@@ -44,7 +44,7 @@ def judgements(
     table = stored_judgements(project)
     write_judgements(path, table)
     judged = table.filter(table["accepted"].is_not_null())
-    print(f"{judged.height} judgements by {judged['reviewer_id'].n_unique()} people written to {path}")
+    print(f"judgements written to {path}: {judged.height} (reviewers: {judged['reviewer_id'].n_unique()})")
     if judged.height < table.height:
         print(f"with the ids of the {table.height - judged.height} captured requests of which some were judged")
 
