@@ -87,12 +87,18 @@ class DecoderShape:
 
 
 class Graph:
-    """A session, and its bindings to ranges of rows of the engine's buffers."""
+    """A session, and its bindings to ranges of rows of the engine's buffers.
 
-    def __init__(self, path: Path, shape: DecoderShape, *, provider: str, threads: int) -> None:
+    `alone`: no other session computes in turn with it.
+    """
+
+    def __init__(self, path: Path, shape: DecoderShape, *, provider: str, threads: int, alone: bool) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        if not alone:
+            # Threads of a session that has just run would go on spinning, and take the cores from the other session.
+            options.add_session_config_entry("session.force_spinning_stop", "1")
         providers = ["CPUExecutionProvider"]
         if provider == "cuda":
             ort.preload_dlls()
@@ -212,8 +218,10 @@ class Engine:
         self, folder: Path, graphs: dict[str, str], *, provider: str, threads: int, prefixes: str | None = None
     ) -> None:
         self.shape = DecoderShape.read(folder)
+        names = set(graphs.values())
         loaded = {
-            name: Graph(folder / name, self.shape, provider=provider, threads=threads) for name in set(graphs.values())
+            name: Graph(folder / name, self.shape, provider=provider, threads=threads, alone=len(names) == 1)
+            for name in names
         }
         self._prefill, self._decode = loaded[graphs["prefill"]], loaded[graphs["decode"]]
         self.provider = "cuda" if "CUDAExecutionProvider" in self._decode.session.get_providers() else "cpu"
