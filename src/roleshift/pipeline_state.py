@@ -5,6 +5,7 @@ files, holds a lock and takes seconds, so whoever asks does it in a process of i
 """
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -121,4 +122,5 @@ def ask_dvc(root: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    os.nice(10)  # a page that somebody opens meanwhile goes first
     print(json.dumps(ask_dvc(Path(sys.argv[1])), default=str))
