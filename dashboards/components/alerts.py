@@ -41,11 +41,16 @@ def show_alerts(project: Project, params: Params, versions: list[Version]) -> No
     state = tuple((version.content_id, version.aliases) for version in versions)
     key = ("registry", str(project.root), project.tracking_uri, state)
 
-    def draw() -> bool:
-        found = background().ask(key, lambda: _registry_alerts(str(project.root), params, versions), FRESH_SECONDS)
-        if found is None:
-            say_waiting("alerts", t("checking"))
-            return False
+    def ask() -> list[Alert] | RoleShiftError | None:
+        found: list[Alert] | RoleShiftError | None = background().ask(
+            key, lambda: _registry_alerts(str(project.root), params, versions), FRESH_SECONDS
+        )
+        return found
+
+    def waiting() -> None:
+        say_waiting("alerts", t("checking"))
+
+    def draw(found: list[Alert] | RoleShiftError) -> None:
         if isinstance(found, RoleShiftError):
             st.warning(literal(str(found)), icon=":material/warning:")
         elif found:
@@ -53,9 +58,8 @@ def show_alerts(project: Project, params: Params, versions: list[Version]) -> No
                 _show(alert)
         else:
             st.caption(f":green[:material/check_circle:] {t('registry_fine')}")
-        return True
 
-    when_ready(draw)
+    when_ready(ask, waiting, draw)
 
 
 def _show(alert: Alert) -> None:

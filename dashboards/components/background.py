@@ -66,15 +66,19 @@ def say_waiting(name: str, text: str) -> None:
         st.caption(f":material/hourglass_top: {text}")
 
 
-def when_ready(draw: Callable[[], bool]) -> None:
-    """Draw in a fragment of its own, again every two seconds until `draw` says that its answer was there."""
-    ready = f"ready-{draw.__module__}.{draw.__qualname__}"
-    before = bool(st.session_state.get(ready))
+def when_ready(ask: Callable[[], Any], waiting: Callable[[], None], draw: Callable[[Any], None]) -> None:
+    """Draw the answer once it is there; until then `waiting`, and ask again every two seconds.
+
+    What is drawn once is not drawn again at once: the browser's graph does not survive that.
+    """
+    found = ask()
+    if found is not None:
+        draw(found)
+        return
 
     def attempt() -> None:
-        done = draw()
-        if done != before:
-            st.session_state[ready] = done
-            st.rerun()  # the whole page, with or without the timer
+        if ask() is not None:
+            st.rerun()  # the whole page, without the timer
+        waiting()
 
-    st.fragment(attempt, run_every=None if before else AGAIN_SECONDS)()
+    st.fragment(attempt, run_every=AGAIN_SECONDS)()

@@ -33,22 +33,24 @@ def show_pipeline(project: Project, seconds: Mapping[str, float]) -> None:
     root = str(project.root)
     changed = tuple(path.stat().st_mtime_ns for name in FILES if (path := project.root / name).is_file())
 
-    def draw() -> bool:
-        t = texts("pipeline")
-        found = background().ask(("pipeline", root, changed), lambda: pipeline_state(Path(root)), FRESH_SECONDS)
-        if found is None:
-            say_waiting("pipeline", t("asking"))
-            _show(declared_stages(project.root), seconds)
-            return False
+    def ask() -> list[StageState] | RoleShiftError | None:
+        found: list[StageState] | RoleShiftError | None = background().ask(
+            ("pipeline", root, changed), lambda: pipeline_state(Path(root)), FRESH_SECONDS
+        )
+        return found
+
+    def waiting() -> None:
+        say_waiting("pipeline", texts("pipeline")("asking"))
+
+    def draw(found: list[StageState] | RoleShiftError) -> None:
         if isinstance(found, RoleShiftError):
             st.warning(literal(str(found)), icon=":material/warning:")
             _show(declared_stages(project.root), seconds)
         else:
             _say(found)
             _show(found, seconds)
-        return True
 
-    when_ready(draw)
+    when_ready(ask, waiting, draw)
 
 
 def _say(stages: Sequence[StageState]) -> None:
