@@ -16,7 +16,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from typing import Any
 import aiohttp
 import polars as pl
 
+from roleshift.dashboard import free_port
 from roleshift.files import hash_tree, list_files, read_json, sha256_file
 from roleshift.generation import GenerationConfig, Request, open_backend
 from roleshift.project import Project
@@ -100,13 +100,6 @@ def offline(model: Path, texts: list[str]) -> dict[tuple[str, int], tuple[str, i
             found[text, tokens] = (answer.output, answer.output_tokens)
     backend.close()
     return found
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 async def wait_until_up(url: str) -> None:

@@ -7,10 +7,10 @@ import yaml
 
 from components.identity import may
 from components.language import texts
+from components.names import capability_names
 from components.safe import literal
 from roleshift.errors import RoleShiftError
 from roleshift.impact.assumptions import CLASSES, Assumptions, parse_assumptions
-from roleshift.impact.catalogue import bundled_capabilities
 from roleshift.impact.report import Language
 from roleshift.impact.sets import read_set, save_set, saved_sets
 from roleshift.impact.tolerance import COST_SYMBOLS
@@ -36,7 +36,7 @@ def choose_assumptions(project: Project, default: Assumptions, language: Languag
         values["elasticities"] = _elasticities(base, language)
         st.markdown(f"**{t('what_if')}**")
         st.caption(t("what_if_explained"))
-        values["what_if"] = _what_if(base, language)
+        values["what_if"] = _what_if(base)
         try:
             given = parse_assumptions(values, t("title"))
         except RoleShiftError as error:
@@ -79,9 +79,9 @@ def _elasticities(base: Assumptions, language: Language) -> dict[str, dict[str, 
     return found
 
 
-def _what_if(base: Assumptions, language: Language) -> dict[str, float]:
+def _what_if(base: Assumptions) -> dict[str, float]:
     t = texts("assumptions")
-    names = {key: getattr(entry.name, language) for key, entry in bundled_capabilities().items()}
+    names = capability_names()
     supposed = {str(key): value for key, value in base.what_if.items()}
     chosen = st.multiselect(
         t("capabilities"), list(names), default=list(supposed), format_func=names.__getitem__, key=f"{base.hash}-what"

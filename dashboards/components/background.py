@@ -69,7 +69,7 @@ def say_waiting(name: str, text: str) -> None:
 def when_ready(ask: Callable[[], Any], waiting: Callable[[], None], draw: Callable[[Any], None]) -> None:
     """Draw the answer once it is there; until then `waiting`, and ask again every two seconds.
 
-    What is drawn once is not drawn again at once: the browser's graph does not survive that.
+    The answer is drawn once: a graph that the browser still lays out is not replaced.
     """
     found = ask()
     if found is not None:

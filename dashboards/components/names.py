@@ -1,11 +1,11 @@
 """Ids of the library in the reader's words: capabilities, metrics, systems, versions."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from components.language import language, texts
 from components.safe import literal
-from roleshift.impact.catalogue import bundled_capabilities
+from roleshift.impact.words import Language, Words
 from roleshift.registry.versions import Version
 
 VERSION = "version "
@@ -14,13 +14,12 @@ VERSION = "version "
 
 def capability_name(capability: str) -> str:
     """A capability as the catalogue names it in the language; its id where the catalogue has none."""
-    entry = bundled_capabilities().get(capability)
-    return capability if entry is None else str(getattr(entry.name, language()))
+    return capability_names().get(capability, capability)
 
 
-def capability_names() -> dict[str, str]:
+def capability_names() -> Mapping[str, str]:
     """Every capability of the catalogue by id, as the language names it."""
-    return {name: str(getattr(entry.name, language())) for name, entry in bundled_capabilities().items()}
+    return Words(cast(Language, language())).capabilities
 
 
 def metric_name(metric: str) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from roleshift.files import read_json
+from roleshift.files import read_json, write_json
 from roleshift.project import Project
-from roleshift.registry.figures import measured_seconds, stage_seconds
+from roleshift.registry.figures import stage_seconds
 from roleshift.registry.system_facts import (
     SystemFacts,
     changes_frame,
@@ -54,14 +54,15 @@ def test_only_what_differs_is_listed_and_what_is_not_recorded_says_nothing() -> 
     assert found.columns == ["name", "one", "two"]
 
 
-def test_measured_time_is_summed_by_stage() -> None:
-    found = measured_seconds(
-        {
-            "timings.baseline.base.prompt_seconds": 2.0, "timings.baseline.base.decode_seconds": 3.0,
-            "timings.baseline.base.prompt_tokens_per_second": 900.0, "timings.export.merge": 4.0,
-            "timings.finetune.seconds": 10.0, "timings.finetune.peak_memory_gb": 3.0, "finetune.seconds": 99.0,
-        }
-    )  # fmt: skip
-    assert found == {"baseline": 5.0, "export": 4.0, "finetune": 10.0}
+def test_measured_time_is_summed_by_stage(tmp_path: Path) -> None:
+    timings = {
+        "baseline": {"base": {"prompt_seconds": 2.0, "decode_seconds": 3.0, "prompt_tokens_per_second": 900.0}},
+        "export": {"merge": 4.0},
+        "finetune": {"seconds": 10.0, "peak_memory_gb": 3.0},
+        "select": {"tokens_per_second": 600.0},
+    }
+    for stage, figures in timings.items():
+        write_json(tmp_path / f"metrics/timings/{stage}.json", figures)
+    assert stage_seconds(tmp_path) == {"baseline": 5.0, "export": 4.0, "finetune": 10.0}
     expected = read_json(RUN / "metrics/timings/finetune.json")["seconds"]
     assert stage_seconds(RUN)["finetune"] == pytest.approx(expected)

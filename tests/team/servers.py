@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import psycopg
 
+from roleshift.dashboard import free_port
+
 SUPERUSER = "postgres"
 SECRET = "only-from-the-environment"
 """Every password and key of the test contains it, so that a leak is found."""
@@ -24,12 +25,6 @@ START_SECONDS = 120
 
 def password(name: str) -> str:
     return f"{SECRET}-{name}"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def postgresql_binaries() -> Path:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from roleshift.impact.catalogue import DRIVERS, bundled_capabilities, bundled_emerging
+from roleshift.impact.catalogue import DRIVERS, bundled_emerging
 from roleshift.impact.emerging import appearing_work
 from roleshift.impact.roles import Analysis
 from roleshift.impact.scenario import shrinking_table
@@ -84,7 +84,6 @@ def changes(found: Difference, roles: pl.DataFrame, language: Language) -> Chang
     """
     words = Words(language)
     titles = roles.select("role_id", role=titled(language))
-    capabilities = {key: getattr(entry.name, language) for key, entry in bundled_capabilities().items()}
     decisions = {name: words.plain(name) for name in ("automate", "augment", "human", "not assessed")}
     tasks = found.tasks.join(titles, on="role_id", maintain_order="left")
     moved = found.roles.filter(
@@ -97,7 +96,7 @@ def changes(found: Difference, roles: pl.DataFrame, language: Language) -> Chang
         kind = "; ".join([words.domains.get(domain, domain), *(words.origin(name) for name in sorted(origins))])
         passed = (cell.observed * PERCENT if cell else None for cell in cells)
         how = words.plain(f"pairing_{found.pairing.get((capability, domain), 'only one')}")
-        pairs.append((capabilities[capability], kind, *passed, how))
+        pairs.append((words.capabilities[capability], kind, *passed, how))
     return Changes(
         tasks.select(
             "role",

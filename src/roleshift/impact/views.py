@@ -2,7 +2,6 @@
 
 import polars as pl
 
-from roleshift.impact.catalogue import bundled_capabilities
 from roleshift.impact.decision import DECISIONS
 from roleshift.impact.demands import demands
 from roleshift.impact.roles import MEASURES, Analysis, role_table, task_table
@@ -138,12 +137,11 @@ def assumed_shares(analysis: Analysis, role: str) -> pl.DataFrame:
 
 def demand_map(analysis: Analysis, language: Language) -> pl.DataFrame:
     """`demands` with names in the language, in per cent; the shares of time are `time_needed` and so on."""
-    names = {key: getattr(entry.name, language) for key, entry in bundled_capabilities().items()}
     roles = analysis.work.roles.select("role_id", role=titled(language))
     named = demands(analysis).join(roles, on="role_id", maintain_order="left")
     return named.select(
         "role",
-        pl.col("capability").replace_strict(names),
+        pl.col("capability").replace_strict(Words(language).capabilities),
         *((pl.col(name) * PERCENT).alias(f"time_{name}") for name in ("needed", "measured", "transferred")),
         *(pl.col(name) * PERCENT for name in ("lower", "observed")),
     )

@@ -43,28 +43,19 @@ def figures(root: Path) -> dict[str, float]:
     return {mlflow_name(name): float(value) for name, value in named if _finite(value)}
 
 
-def measured_seconds(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Seconds by stage out of numbers `timings.STAGE...`: training, generation, export.
+def stage_seconds(folder: Path) -> dict[str, float]:
+    """Seconds by stage out of the `metrics/timings/` of the run in `folder`: training, generation, export.
 
     Every timing of `export` is a duration, of the others those that are called so. What a stage does
     besides (reading, scoring, intervals) is not measured and not in it.
     """
     found: dict[str, float] = {}
-    for key, value in metrics.items():
-        parts = key.split(".")
-        if parts[0] != "timings" or len(parts) < 3:
-            continue
-        if parts[1] == "export" or parts[-1].endswith("seconds"):
-            found[parts[1]] = found.get(parts[1], 0.0) + value
-    return found
-
-
-def stage_seconds(folder: Path) -> dict[str, float]:
-    """`measured_seconds` of the run whose `metrics/timings/` lies in `folder`."""
-    metrics: dict[str, float] = {}
     for path in sorted((folder / "metrics/timings").glob("*.json")):
-        metrics |= numbers(read_json(path), f"timings.{path.stem}")
-    return measured_seconds(metrics)
+        named = numbers(read_json(path), path.stem)
+        spent = [value for name, value in named.items() if path.stem == "export" or name.endswith("seconds")]
+        if spent:
+            found[path.stem] = sum(spent)
+    return found
 
 
 def _scores(evaluated: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
