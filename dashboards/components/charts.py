@@ -8,6 +8,7 @@ import streamlit as st
 
 COLOURS = ("#999999", "#56B4E9", "#E69F00", "#0072B2", "#009E73", "#CC79A7")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+LEGEND = alt.Legend(orient="top", columns=1, title=None, labelLimit=280)  # one below the other: 400 pixels hold one
 
 
 def show_chart(chart: alt.Chart | alt.LayerChart, said: str) -> None:
@@ -25,15 +26,14 @@ def interval_chart(
     system looks alike in two charts.
     """
     colours, shapes = (looks[skipped : skipped + len(systems)] for looks in (COLOURS, SHAPES))
-    legend = alt.Legend(orient="top", columns=1 if len(systems) > 4 else 2, title=None, labelLimit=280)
     base = alt.Chart(frame).encode(
         y=alt.Y(f"{row}:N", title=None, axis=alt.Axis(labelLimit=160)),
         yOffset=alt.YOffset(f"{system}:N", sort=list(systems)),
-        color=alt.Color(f"{system}:N", scale=alt.Scale(domain=systems, range=colours), sort=systems, legend=legend),
+        color=alt.Color(f"{system}:N", scale=alt.Scale(domain=systems, range=colours), sort=systems, legend=LEGEND),
         tooltip=[row, system, *(alt.Tooltip(name, format=".1f") for name in ("value", "low", "high"))],
     )
     intervals = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=axis), x2="high:Q")
-    shape = alt.Shape(f"{system}:N", scale=alt.Scale(domain=systems, range=shapes), sort=systems, legend=legend)
+    shape = alt.Shape(f"{system}:N", scale=alt.Scale(domain=systems, range=shapes), sort=systems, legend=LEGEND)
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x="value:Q", shape=shape)
     layers = [intervals, points]
     if zero:
@@ -48,7 +48,6 @@ def curve_chart(frame: pl.DataFrame, names: dict[str, str], *, title: str) -> al
     """Loss by step: a colour per system, a dash per split; `names` of the columns system, split, step, loss."""
     systems = frame["system"].unique(maintain_order=True).to_list()
     splits = frame["split"].unique(maintain_order=True).to_list()
-    legend = alt.Legend(orient="top", title=None, labelLimit=280)
     return (
         alt.Chart(frame)
         .mark_line(strokeWidth=1.5)
@@ -56,9 +55,9 @@ def curve_chart(frame: pl.DataFrame, names: dict[str, str], *, title: str) -> al
             x=alt.X("step:Q", title=names["step"]),
             y=alt.Y("loss:Q", title=names["loss"], scale=alt.Scale(zero=False)),
             color=alt.Color(
-                "system:N", scale=alt.Scale(domain=systems, range=COLOURS[1 : len(systems) + 1]), legend=legend
+                "system:N", scale=alt.Scale(domain=systems, range=COLOURS[1 : len(systems) + 1]), legend=LEGEND
             ),
-            strokeDash=alt.StrokeDash("split:N", scale=alt.Scale(domain=splits, range=[[1, 0], [6, 3]]), legend=legend),
+            strokeDash=alt.StrokeDash("split:N", scale=alt.Scale(domain=splits, range=[[1, 0], [6, 3]]), legend=LEGEND),
             tooltip=[alt.Tooltip(column, title=names[column]) for column in ("system", "split", "step")]
             + [alt.Tooltip("loss", title=names["loss"], format=".3f")],
         )
@@ -77,11 +76,10 @@ def tradeoff_chart(frame: pl.DataFrame, names: dict[str, str], *, title: str) ->
     )
     y = alt.Y("quality:Q", title=names["quality"], scale=alt.Scale(zero=True, nice=True, padding=25))
     base = alt.Chart(frame).encode(x=x, y=y)
-    legend = alt.Legend(orient="top", title=None, labelLimit=280)
     joined = base.transform_filter("datum.pareto === true").mark_line(color="#777777", strokeDash=[4, 3])
     points = base.mark_point(filled=True, size=140, opacity=1).encode(
-        color=alt.Color("front:N", scale=alt.Scale(domain=fronts, range=COLOURS[3 : 3 + len(fronts)]), legend=legend),
-        shape=alt.Shape("front:N", scale=alt.Scale(domain=fronts, range=SHAPES[: len(fronts)]), legend=legend),
+        color=alt.Color("front:N", scale=alt.Scale(domain=fronts, range=COLOURS[3 : 3 + len(fronts)]), legend=LEGEND),
+        shape=alt.Shape("front:N", scale=alt.Scale(domain=fronts, range=SHAPES[: len(fronts)]), legend=LEGEND),
         tooltip=[alt.Tooltip("system", title=names["system"]),
                  *(alt.Tooltip(column, title=names[column], format=".2f")
                    for column in ("quality", "answers_per_second", "megabytes"))],
