@@ -40,7 +40,7 @@ def interval_chart(
         layers.insert(
             0, alt.Chart(pl.DataFrame({"at": [0.0]})).mark_rule(strokeDash=[4, 3], color="#888888").encode(x="at:Q")
         )
-    height = max(20 * len(systems), 30) * frame[row].n_unique() + 60
+    height = max(20 * len(systems), 30) * frame[row].n_unique() + 22 * len(systems) + 80  # the legend's lines are in it
     return alt.layer(*layers).properties(height=height, title=alt.Title(title, fontSize=13))
 
 
