@@ -85,7 +85,7 @@ def make_store(folder: Path) -> str:
     made = sorted(client.search_model_versions(f"name = '{name}'"), key=lambda version: int(version.version))
     for number in range(len(made) + 1, VERSIONS + 1):
         like = made[number % len(made)]  # in turn, so that two neighbours differ and can be judged side by side
-        tags = dict(like.tags) | {"roleshift.content_id": f"{number:016x}", "roleshift.model_id": f"m{number:015x}"}
+        tags = dict(like.tags) | {"roleshift.content_id": f"{number:016x}"}
         client.create_model_version(name, like.source, like.run_id, tags=tags)
     return uri
 
