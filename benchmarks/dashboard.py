@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +131,13 @@ def right(label: str) -> Callable[[Any], None]:
 
 
 def next_option(label: str) -> Callable[[Any], None]:
-    """The next entry of a choice."""
+    """The next entry of a choice, and back again: some have two only."""
+    ways = cycle(("ArrowDown", "ArrowUp"))
 
     def act(page: Any) -> None:
         box = page.get_by_role("combobox", name=label).first
-        box.press("ArrowDown")
-        box.press("ArrowDown")
+        box.press("ArrowDown")  # opens it
+        box.press(next(ways))
         box.press("Enter")
 
     return act
