@@ -17,13 +17,18 @@ from roleshift.impact.tolerance import COST_SYMBOLS
 from roleshift.project import Project
 
 ELASTICITIES = {"demand": 3.0, "cost_share": 1.0, "pass_through": 1.0}  # with the sliders' ends
+TOUCHED = "assumptions-opened"
 ENDS = {"e_h": 0.5, "c_ai": 1.0, "c_rev": 1.0, "d": 1.0, "c_redo": 3.0}  # of the sliders; L goes to ten times its value
 
 
 def choose_assumptions(project: Project, default: Assumptions, language: Language) -> Assumptions:
     """The set that the sliders show; a set that breaks a rule is told and the chosen one stays in force."""
     t = texts("assumptions")
-    with st.expander(t("title"), icon=":material/tune:"):
+    fold = st.expander(t("title"), icon=":material/tune:", key="fold-assumptions", on_change="rerun")
+    if not (fold.open or st.session_state.get(TOUCHED)):
+        return default
+    st.session_state[TOUCHED] = True  # from now on its sliders are kept while it is closed
+    with fold:
         st.caption(t("explained"))
         name = st.selectbox(
             t("set"), [None, *saved_sets(project.root)], format_func=lambda n: default.name if n is None else n

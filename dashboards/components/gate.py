@@ -8,6 +8,7 @@ from components.language import language, texts
 from components.names import capability_names
 from components.run import params_of
 from components.safe import literal
+from components.views import folded
 from roleshift.project import Project
 from roleshift.registry.choices import existing_store
 from roleshift.registry.gate import Rule, Verdict, stored_verdict
@@ -56,9 +57,8 @@ def show_gate(version: Version, verdict: Verdict | None) -> None:
             _show_rule(rule)
     resting = [rule for rule in rules if rule.state == "not applicable"]
     if resting:
-        with st.expander(f"{t('state_not_applicable')} ({len(resting)})"):
-            for rule in resting:
-                _show_rule(rule)
+        label = f"{t('state_not_applicable')} ({len(resting)})"
+        folded(label, "gate-resting", lambda: [_show_rule(rule) for rule in resting], icon=BADGES["not applicable"][1])
 
 
 def _show_rule(rule: Rule) -> None:

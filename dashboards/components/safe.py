@@ -19,4 +19,5 @@ def model_text(output: str | None) -> None:
     if output is None:
         st.caption(texts("shell")("text_left_out"))
     else:
-        st.code(output, language=None, wrap_lines=True)
+        with st.container(border=True):
+            st.text(output)

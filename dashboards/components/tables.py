@@ -6,6 +6,7 @@ import polars as pl
 import streamlit as st
 
 from components.language import catalogue, language, texts
+from components.views import folded
 from roleshift.exporting import csv_text
 
 FORMATS = {
@@ -74,3 +75,8 @@ def table(
         picked = 0
     download(frame, name, parquet=parquet)
     return picked
+
+
+def data_behind(frame: pl.DataFrame, name: str, *, title: str | None = None, parquet: bool = False) -> None:
+    """The table of a chart's data, folded away below it."""
+    folded(texts("shell")("data"), name, lambda: table(frame, name, title=title, parquet=parquet))

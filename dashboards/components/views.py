@@ -5,6 +5,14 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 
+def folded(label: str, name: str, draw: Callable[[], object], *, icon: str = ":material/table_rows:") -> None:
+    """A part behind a heading that is computed and sent once a reader opens it; `name` is unique on the page."""
+    fold = st.expander(label, icon=icon, key=f"fold-{name}", on_change="rerun")
+    if fold.open:
+        with fold:
+            draw()
+
+
 def choose_view(names: Sequence[str], name_of: Callable[[str], str], label: str) -> str:
     """The chosen part; the link carries it."""
     state, asked = st.session_state, st.query_params.get("view", "")

@@ -9,7 +9,7 @@ from components.language import texts
 from components.numbers import interval, number
 from components.run import shown_run
 from components.safe import literal
-from components.tables import table
+from components.tables import data_behind, table
 from roleshift.impact.moves_page import moves_table
 from roleshift.impact.transitions import COMFORTS, moves
 from roleshift.impact.views import side_by_side
@@ -33,8 +33,8 @@ landscape = setting.landscape(analysis)
 
 st.subheader(t("moves"))
 offered = moves_table(landscape, setting, role, comfort, reading_language())
-for column, row in zip(st.columns(LEADING), offered.head(LEADING).to_dicts(), strict=False):
-    card = column.container(border=True, height="stretch")
+for place, (column, row) in enumerate(zip(st.columns(LEADING), offered.head(LEADING).to_dicts(), strict=False)):
+    card = column.container(border=True, height="stretch", key=f"answer-{place}")
     card.markdown(f"**{literal(row['role'])}**")
     said = t("move", similarity=number(row["similarity"], 2), fit=number(row["tolerance_fit"], 0),
              exposure=number(row["exposure"]), unknown=number(row["not_assessed"], 0))  # fmt: skip
@@ -72,7 +72,7 @@ show_chart(
         for row in shown.to_dicts()
     ),
 )
-table(shown.rename({"value": "expected"}), "side-by-side", title=t("chart"), parquet=True)
+data_behind(shown.rename({"value": "expected"}), "side-by-side", title=t("chart"), parquet=True)
 
 st.subheader(t("limits"))
 st.write(t("limits_text"))

@@ -14,10 +14,10 @@ from components.names import capability_name, metric_name, system_name
 from components.numbers import interval, number, size
 from components.run import params_of, read_cached, shown_run
 from components.safe import literal, model_text
-from components.tables import table
+from components.tables import data_behind, table
 from components.versions import versions_of
-from components.views import choose_view
-from roleshift.evaluation.several import MOST, Several, differences_frame, regressed_frame
+from components.views import choose_view, folded
+from roleshift.evaluation.several import MOST, Several, differences_frame, regressed_frame, verdict_counts
 from roleshift.registry.system_facts import changes_frame, curve_frame, robustness_frame, tradeoff_frame
 
 t = texts("compare")
@@ -81,24 +81,33 @@ def named(frame: pl.DataFrame, name_of: Callable[[str], str]) -> pl.DataFrame:
     )
 
 
+def margin_now() -> float:
+    """What still counts as not worse, as a score; its slider stands below the first lines that need it."""
+    return float(st.session_state.get("margin", MARGIN)) / 100
+
+
 def show_scores(several: Several, chosen: tuple[str, ...], name_of: Callable[[str], str]) -> None:
     """Values with intervals, and what is better or worse than the reference."""
     confidence = f"{params_of(project).evaluation.confidence:.0%}"
     words = {"capability": t("capability"), "system": t("system")}
     systems = [name_of(name) for name in chosen]
+    for system, counts in verdict_counts(differences_frame(several, margin_now())).items():
+        said = [t("counted", count=counts[word], verdict=t(key)) for word, key in VERDICTS.items() if word in counts]
+        names = {"system": literal(name_of(system)), "first": literal(systems[0])}
+        st.container(key=f"answer-{system}").markdown(t("in_words", **names, verdicts=" · ".join(said)))
     primary = named(several.values.filter("primary"), name_of)
     chart = interval_chart(
         primary.rename(words), row=words["capability"], system=words["system"], systems=systems,
         title=t("values_chart", confidence=confidence), axis=t("axis"),
     )  # fmt: skip
     draw(chart, primary, "capability", "system")
-    with st.expander(t("all_metrics"), icon=":material/table_rows:"):
-        table(named(several.values, name_of), "values", title=t("all_metrics"))
+    folded(t("all_metrics"), "values",
+           lambda: table(named(several.values, name_of), "values", title=t("all_metrics")))  # fmt: skip
     st.subheader(t("differences", first=literal(systems[0])))
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     left.caption(t("differences_explained"))
-    margin = right.slider(t("margin"), 0.0, 10.0, MARGIN, 0.5, help=t("margin_help")) / 100
-    differences = named(differences_frame(several, margin), name_of)
+    right.slider(t("margin"), 0.0, 10.0, MARGIN, 0.5, help=t("margin_help"), key="margin")
+    differences = named(differences_frame(several, margin_now()), name_of)
     chart = interval_chart(
         differences.rename(words), row=words["capability"], system=words["system"], systems=systems[1:],
         title=t("differences_chart", confidence=confidence), axis=t("difference_axis"), zero=True, skipped=1,
@@ -171,8 +180,7 @@ def show_noise(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
         )  # fmt: skip
         with column:
             draw(chart, part, by, "system")
-    with st.expander(t("data"), icon=":material/table_rows:"):
-        table(found.with_columns(pl.col("noise").replace(noises)), "noise", title=t("view_noise"))
+    data_behind(found.with_columns(pl.col("noise").replace(noises)), "noise", title=t("view_noise"))
 
 
 def show_training(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
@@ -188,8 +196,7 @@ def show_training(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
     last = shown.group_by("system", "split", maintain_order=True).last()
     said = "; ".join(f"{row['system']}, {row['split']}: {number(row['loss'], 3)}" for row in last.to_dicts())
     show_chart(curve_chart(shown, words, title=t("curve_chart")), said)
-    with st.expander(t("data"), icon=":material/table_rows:"):
-        table(shown, "curves", title=t("view_training"))
+    data_behind(shown, "curves", title=t("view_training"))
 
 
 def show_tradeoff(several: Several, facts: Sequence[Any], name_of: Callable[[str], str]) -> None:

@@ -18,8 +18,8 @@ from components.language import texts
 from components.numbers import number, percent
 from components.run import shown_run
 from components.safe import literal
-from components.tables import table
-from components.views import choose_view
+from components.tables import data_behind, table
+from components.views import choose_view, folded
 from roleshift.impact.assumptions import Assumptions
 from roleshift.impact.catalogue_views import changes, emerging_hours, shrinking_role, totals_table
 from roleshift.impact.report import Words, report_html, source_lines
@@ -52,8 +52,8 @@ def show_closest(analysis: Analysis, role: str) -> None:
         nearest = closest_to_flipping(analysis, language)
         if nearest.is_empty():
             return
-    for column, row in zip(st.columns(LEADING), nearest.head(LEADING).to_dicts(), strict=False):
-        card = column.container(border=True, height="stretch")
+    for place, (column, row) in enumerate(zip(st.columns(LEADING), nearest.head(LEADING).to_dicts(), strict=False)):
+        card = column.container(border=True, height="stretch", key=f"answer-{place}")
         card.markdown(f"**{literal(row['task'])}**")
         card.caption(literal(row["role"]))
         card.markdown(t("flip", decision=row["decision"], flip_to=row["flip_to"], observed=number(row["observed"]),
@@ -63,9 +63,12 @@ def show_closest(analysis: Analysis, role: str) -> None:
         elif row["items_to_certify"] is not None:
             card.markdown(t("flip_items", items=number(row["items_to_certify"], 0)))
         card.caption(literal(row["why"]) + (f" · {t('transferred')}" if row["transferred"] else ""))
-    with st.expander(t("closest_all"), icon=":material/table_rows:"):
+
+    def all_of_them() -> None:
         st.caption(t("closest_explained"))
         table(nearest, "closest", title=t("closest"), parquet=True)
+
+    folded(t("closest_all"), "closest", all_of_them)
 
 
 def say_shares(analysis: Analysis, role: str) -> None:
@@ -82,7 +85,8 @@ def show_role(analysis: Analysis, role: str) -> None:
     said = "; ".join(f"{names[r['share']]}: {number(r['certified'])}" for r in shares.to_dicts())
     show_chart(composition_chart(shares, names, title=t("composition"), axis=axis), said)
     st.caption(t("composition_explained"))
-    table(shares.with_columns(pl.col("share").replace(names)), "composition", parquet=True)
+    shown = shares.with_columns(pl.col("share").replace(names))
+    data_behind(shown, "composition", title=t("composition"), parquet=True)
     supposed = assumed_shares(analysis, role)
     if not supposed.is_empty():
         st.warning(t("assumed_explained"), icon=":material/science:")

@@ -17,6 +17,7 @@ from components.pipeline import show_pipeline
 from components.run import params_of, read_cached, shown_run
 from components.tables import table
 from components.versions import recent_of, versions_of
+from components.views import folded
 from roleshift.evaluation.overview import OverviewRow, figures_frame, overview
 from roleshift.project import Project
 from roleshift.registry.figures import stage_seconds
@@ -33,16 +34,17 @@ def show_standing(versions: list[Version], folder: Path) -> None:
     made = folder / "metrics/register.json"
     of_run = read_cached(made) if not versions and made.is_file() else {}
     for column, alias in zip(st.columns(3), ALIASES, strict=True):
-        card = column.container(border=True, height="stretch")
+        card = column.container(border=True, height="stretch", key=f"answer-{alias}")
+        card.caption(t(alias), help=t(f"{alias}_explained"))
         held, ids = named.get(alias), of_run.get(alias)
         if held is not None:
-            card.metric(t(alias), t("version_number", number=held.number), help=t(f"{alias}_explained"))
+            card.subheader(t("version_number", number=held.number), anchor=False)
             card.caption(f"{kind_name(held.kind)}, {held.variant} · {when(held.created)}")
         elif ids:
-            card.metric(t(alias), str(ids["model_id"])[:8], help=t(f"{alias}_explained"))
+            card.subheader(str(ids["model_id"])[:8], anchor=False)
             card.caption(t("registered_elsewhere"))
         else:
-            card.metric(t(alias), "–", help=t(f"{alias}_explained"))
+            card.subheader("–", anchor=False)
             card.caption(t("no_champion" if alias == "champion" and versions else "nothing"))
 
 
@@ -85,22 +87,26 @@ def show_measured(summary: Mapping[str, Any], rows: list[OverviewRow]) -> None:
         ),
         "; ".join(f"{capability_name(row.capability)}: {names['tuned']} {figure(row.tuned)}" for row in rows),
     )  # fmt: skip
-    with st.expander(t("figures"), icon=":material/table_rows:"):
-        said = {True: t("yes"), False: t("no"), None: t("too_few")}
-        table(
-            pl.DataFrame(
-                [
-                    {
-                        "capability": capability_name(row.capability), "metric": metric_name(row.metric),
-                        "items": row.items, **{name: figure(getattr(row, name)) for name in SYSTEMS},
-                        "above": said[row.beats_all],
-                    }
-                    for row in rows
-                ]
-            ),
-            "overview", title=t("heading"),
-        )  # fmt: skip
-        st.caption(t("floor_explained"))
+    folded(t("figures"), "figures", lambda: show_figures(rows))
+
+
+def show_figures(rows: list[OverviewRow]) -> None:
+    """The figures behind the chart."""
+    said = {True: t("yes"), False: t("no"), None: t("too_few")}
+    table(
+        pl.DataFrame(
+            [
+                {
+                    "capability": capability_name(row.capability), "metric": metric_name(row.metric),
+                    "items": row.items, **{name: figure(getattr(row, name)) for name in SYSTEMS},
+                    "above": said[row.beats_all],
+                }
+                for row in rows
+            ]
+        ),
+        "overview", title=t("heading"),
+    )  # fmt: skip
+    st.caption(t("floor_explained"))
 
 
 def figure(found: Any) -> str:

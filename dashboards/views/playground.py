@@ -164,7 +164,7 @@ if task is not None:
         st.button(t("example"), on_click=fill_in, args=(inputs,), icon=":material/casino:", type="tertiary")
 asked = st.text_area(t("text"), key="playground-text", height=160, placeholder=t("text_example"))
 with st.form("ask", border=False):
-    with st.expander(t("settings"), icon=":material/tune:"):
+    with st.popover(t("settings"), icon=":material/tune:"):
         left, right = st.columns(2)
         temperature = left.slider(t("temperature"), 0.0, 2.0, 0.0, 0.1, help=t("temperature_help"))
         top_k = left.number_input(t("top_k"), 0, 1000, 0, help=t("top_k_help"))

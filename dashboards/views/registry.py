@@ -1,5 +1,6 @@
 """The registered versions: gate and promotion, model card, lineage, and every change of the champion."""
 
+import functools
 import re
 import tempfile
 from pathlib import Path
@@ -16,7 +17,7 @@ from components.run import params_of, shown_run
 from components.safe import literal
 from components.tables import table
 from components.versions import forget_versions, versions_of
-from components.views import choose_view
+from components.views import choose_view, folded
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.store import stored_events
 from roleshift.params import Params
@@ -69,9 +70,10 @@ def show_decision(project: Project, version: Version, now: Standing) -> None:
     verdict = gate_of(str(project.root), project.tracking_uri, version)
     st.subheader(t("gate"))
     st.caption(t("gate_explained"))
-    if verdict is not None:
-        st.markdown(badge(verdict.summary, t(f"gate_{verdict.summary}")))
-    show_gate(version, verdict)
+    with st.container(key="answer"):
+        if verdict is not None:
+            st.markdown(badge(verdict.summary, t(f"gate_{verdict.summary}")))
+        show_gate(version, verdict)
     st.subheader(t("change"))
     tracking = existing_store(project, params)
     if tracking is not None and may("approver") and may_promote(params.registry.approvers, person()[0]):
@@ -132,8 +134,8 @@ def show_card(project: Project, version: Version) -> None:
                        icon=":material/download:", type="tertiary", on_click="ignore")  # fmt: skip
     front, _, body = text.removeprefix("---\n").partition("\n---\n")
     st.markdown(LINK.sub(lambda found: f"\\{found[0]}", re.sub(r"(?m)^(#+) ", r"##\1 ", body)))
-    with st.expander(t("card_facts"), icon=":material/data_object:"):
-        st.code(front, language="yaml", wrap_lines=True)
+    show_front = functools.partial(st.code, front, language="yaml", wrap_lines=True)
+    folded(t("card_facts"), "card-facts", show_front, icon=":material/data_object:")
 
 
 def show_lineage(version: Version, manifest: dict[str, Any]) -> None:
@@ -155,11 +157,10 @@ def show_lineage(version: Version, manifest: dict[str, Any]) -> None:
           "lineage", title=t("view_lineage"))  # fmt: skip
     for part in sorted(manifest):
         if part not in ("environment", "files") and isinstance(manifest[part], dict):
-            with st.expander(t(f"part_{part}") if t.knows(f"part_{part}") else part):
-                st.json(manifest[part])
-    with st.expander(t("files")):
-        table(pl.DataFrame([{"file": name, **found} for name, found in sorted(files.items())]), "files",
-              title=t("files"))  # fmt: skip
+            name = t(f"part_{part}") if t.knows(f"part_{part}") else part
+            folded(name, f"part-{part}", functools.partial(st.json, manifest[part]), icon=":material/data_object:")
+    listed = pl.DataFrame([{"file": name, **found} for name, found in sorted(files.items())])
+    folded(t("files"), "files", lambda: table(listed, "files", title=t("files")))
 
 
 def show_history(now: Standing) -> None:
@@ -189,9 +190,11 @@ if st.session_state.get("version") not in by_number:
 number = st.selectbox(t("version"), list(by_number), format_func=lambda n: version_name(by_number[n]), key="version")
 if asked != str(number):
     st.query_params["version"] = str(number)
-with st.expander(t("all_versions", count=len(versions)), icon=":material/table_rows:"):
-    kinds = {version.kind: kind_name(version.kind) for version in versions}
-    table(versions_frame(versions).with_columns(pl.col("kind").replace(kinds)), "versions", title=t("title"))
+kinds = {version.kind: kind_name(version.kind) for version in versions}
+folded(
+    t("all_versions", count=len(versions)), "versions",
+    lambda: table(versions_frame(versions).with_columns(pl.col("kind").replace(kinds)), "versions", title=t("title")),
+)  # fmt: skip
 now = standing_of(str(project.root), project.tracking_uri, versions[0].name)
 if now.drift is not None:
     st.error(t("drift", alias=now.alias or "–", log=now.audited or "–"), icon=":material/warning:")

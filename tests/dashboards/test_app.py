@@ -45,7 +45,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def show() -> AppTest:
-    return AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=300).run()
+    app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=300)
+    app.session_state["fold-figures"] = True
+    return app.run()
 
 
 def test_without_any_run_the_page_says_what_to_run(checkout: Path) -> None:

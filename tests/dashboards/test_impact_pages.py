@@ -1,7 +1,7 @@
 """Role impact and Careers on the committed default run: search, sliders, saved sets, what-if, a second system."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,10 @@ def on_loopback() -> Iterator[None]:
     config.set_option("server.address", before)
 
 
-def opened(page: str, **query: str) -> AppTest:
+def opened(page: str, *, unfolded: Sequence[str] = (), **query: str) -> AppTest:
     app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=300)
+    for name in unfolded:  # what is folded away is neither computed nor sent
+        app.session_state[f"fold-{name}"] = True
     app.query_params.update(query)
     app.run()
     app.switch_page(f"views/{page}.py")
@@ -85,7 +87,7 @@ def test_a_search_without_any_hit_says_so_and_shows_its_text_as_text(clone: Path
 def test_a_slider_is_computed_at_once_and_the_set_is_saved_under_a_name_that_stays_its_own(
     clone: Path, on_loopback: None
 ) -> None:
-    app = opened("impact")
+    app = opened("impact", unfolded=("assumptions", "closest"))
     plain = headed(app, "needed", "missing")["needed"].tolist()
     slider(app, "How often a person gets it wrong").set_value(0.3)
     slider(app, "Loss from one wrong result").set_value(10.0)
@@ -106,7 +108,7 @@ def test_a_slider_is_computed_at_once_and_the_set_is_saved_under_a_name_that_sta
 
 
 def test_untouched_sliders_are_the_default_set_and_a_set_that_breaks_a_rule_is_told(clone: Path) -> None:
-    app = opened("impact")
+    app = opened("impact", unfolded=("assumptions",))
     values = default_assumptions().costs["low"]
     assert slider(app, "Loss from one wrong result").value == values.loss
     assert f"In force: default ({default_assumptions().hash})" in captions(app)
@@ -120,8 +122,23 @@ def test_untouched_sliders_are_the_default_set_and_a_set_that_breaks_a_rule_is_t
     assert not app.error[1:]
 
 
+def test_folding_the_assumptions_away_keeps_them(clone: Path) -> None:
+    app = opened("impact", unfolded=("closest",))
+    assert not app.slider  # not sent before anybody opens them
+    plain = headed(app, "needed", "missing")["needed"].tolist()
+    app.session_state["fold-assumptions"] = True
+    app.run()
+    slider(app, "Loss from one wrong result").set_value(10.0)
+    healthy(app.run())
+    changed = headed(app, "needed", "missing")["needed"].tolist()
+    assert changed != plain
+    app.session_state["fold-assumptions"] = False
+    healthy(app.run())
+    assert headed(app, "needed", "missing")["needed"].tolist() == changed
+
+
 def test_what_if_levels_are_labelled_assumed_and_leave_the_measured_figures_alone(clone: Path) -> None:
-    app = opened("impact", role="copywriter")
+    app = opened("impact", unfolded=("assumptions", "composition"), role="copywriter")
     assert not app.warning
     measured = headed(app, "share", "certified")
     next(element for element in app.multiselect if "Suppose" in element.label).set_value(["draft"])
@@ -149,7 +166,8 @@ def test_the_scenario_follows_the_elasticity(clone: Path) -> None:
     def scenario(app: AppTest) -> str:
         return next(element.value for element in app.markdown if "labour changes by" in element.value)
 
-    app = opened("impact", role="executive-assistant")  # one of the few whose expected time freed is not 0
+    # one of the few jobs whose expected time freed is not 0
+    app = opened("impact", unfolded=("assumptions",), role="executive-assistant")
     slider(app, "Demand elasticity").set_value(0.0)
     first = scenario(healthy(app.run()))
     slider(app, "Demand elasticity").set_value(3.0)
@@ -157,7 +175,7 @@ def test_the_scenario_follows_the_elasticity(clone: Path) -> None:
 
 
 def test_careers_sets_two_jobs_side_by_side_and_says_what_is_unknown(clone: Path) -> None:
-    app = opened("careers", role="translator")
+    app = opened("careers", unfolded=("side-by-side",), role="translator")
     first = headed(app, "similarity")["role"].tolist()
     next(element for element in app.button_group if element.key == "comfort").set_value("high")
     healthy(app.run())

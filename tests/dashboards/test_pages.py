@@ -1,6 +1,7 @@
 """Each page opens in both languages on the committed default run, which has no texts, cache or store."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def opened(page: str, **query: str) -> AppTest:
+def opened(page: str, *, unfolded: Sequence[str] = (), **query: str) -> AppTest:
     app = AppTest.from_file(str(REPOSITORY / "dashboards/app.py"), default_timeout=300)
+    for name in unfolded:
+        app.session_state[f"fold-{name}"] = True
     app.query_params.update(query)
     app.run()
     app.switch_page(f"views/{page}.py")
@@ -47,7 +50,7 @@ def test_a_link_carries_the_selection_and_differences_are_of_the_others_from_the
 
 @pytest.mark.parametrize("end", ["min", "max"])
 def test_every_position_of_a_loss_slider_is_a_valid_assumption_set(clone: Path, end: str) -> None:
-    app = opened("impact")
+    app = opened("impact", unfolded=("assumptions",))
     losses = [slider for slider in app.slider if slider.label.startswith("Loss from one wrong result")]
     assert len(losses) == 4
     for slider in losses:

@@ -55,7 +55,7 @@ def page(monkeypatch: pytest.MonkeyPatch, who: str, role: str = "reviewer") -> A
 
 def judge(app: AppTest) -> AppTest:
     """Vote for the side whose answer is right (the wrong one is "x")."""
-    shown = [block.value for block in app.code][-2:]
+    shown = [block.value for block in app.text][-2:]
     side = "left" if shown[1] == "x" else "right"
     next(button for button in app.button if button.label.lower().startswith(f"{side} is better")).click()
     return app.run()
@@ -65,10 +65,10 @@ def test_two_people_judge_blind_and_the_better_version_wins(project: Project, mo
     orders = []
     for who in ("ann", "bob"):
         app = page(monkeypatch, who)
-        assert "version" not in " ".join(block.value for block in app.code)
+        assert "version" not in " ".join(block.value for block in app.text)
         order = []
         for _ in range(6):
-            order.append(app.code[0].value)
+            order.append(app.text[0].value)
             app = judge(app)
             assert not app.exception
         orders.append(order)
@@ -125,7 +125,7 @@ def test_a_captured_answer_is_judged_and_corrected(project: Project, monkeypatch
     app = page(monkeypatch, "ann")
     app.session_state["review-what"] = "use"
     app.run()
-    assert [block.value for block in app.code] == ["asked in use", "said in use"]
+    assert [block.value for block in app.text] == ["asked in use", "said in use"]
     app.text_area[0].set_value("better said")
     next(button for button in app.button if button.label.startswith("reject")).click()
     app.run()

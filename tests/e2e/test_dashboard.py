@@ -102,7 +102,7 @@ def test_a_link_carries_a_comparison_and_a_figure_is_followed_to_its_items(smoke
     page.get_by_test_id("stButtonGroup").get_by_text("Items", exact=True).click()
     expect(page.get_by_text("Choose a row to read both answers")).to_be_visible()
     settle(page)
-    expect(page.get_by_test_id("stMain").get_by_test_id("stCode")).to_have_count(2, timeout=30_000)
+    expect(page.get_by_test_id("stMain").get_by_test_id("stText")).to_have_count(2, timeout=30_000)
     assert "view=items" in page.url
     healthy(page)
     page.close()

@@ -1,5 +1,6 @@
 """Several systems side by side: each value is that of its own measurement, each difference that of a pair."""
 
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +9,7 @@ import pytest
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import compare
 from roleshift.evaluation.measures import Precision
-from roleshift.evaluation.several import compare_several, differences_frame, item_differences, run_sides
+from roleshift.evaluation.several import compare_several, differences_frame, item_differences, run_sides, verdict_counts
 from roleshift.files import read_json
 from roleshift.params import load_params
 
@@ -36,6 +37,8 @@ def test_values_are_those_of_the_evaluation_and_differences_those_of_each_pair()
     for row in differences_frame(several, 0.02).to_dicts():
         entry = pair["capabilities"][row["capability"]]["metrics"][row["metric"]]
         assert (row["value"], row["verdict"]) == (pytest.approx(100 * entry["difference"]), entry["verdict"])
+    said = Counter(part["metrics"][part["primary_metric"]]["verdict"] for part in pair["capabilities"].values())
+    assert verdict_counts(differences_frame(several, 0.02)) == {SHIPPED: dict(said)}
 
 
 def test_the_comparison_is_on_the_items_that_all_have() -> None:

@@ -56,7 +56,7 @@ def test_a_version_answers_as_offline_and_the_answer_can_be_reviewed(clone: Path
     task = load_params(clone / "params.yaml").task_definitions()[app.selectbox(key="playground-task").value]
     prompt = render_prompt(backend.tokenizer, chat_messages(task, "hello there", {}))
     expected = backend.generate([Request("x", prompt)], GenerationConfig(max_new_tokens=7))[0]
-    assert app.code[0].value == (expected.output or " ")
+    assert app.text[0].value == (expected.output or " ")
     assert any(f"{expected.output_tokens} written" in caption.value for caption in app.caption)
     next(button for button in app.button if button.label == "Send to review").click()
     app.run()

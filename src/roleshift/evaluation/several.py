@@ -117,6 +117,15 @@ def differences_frame(several: Several, margin: float) -> pl.DataFrame:
     )
 
 
+def verdict_counts(differences: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """How many capabilities have each verdict, by further system; from `differences_frame`."""
+    counted = differences.group_by("system", "verdict", maintain_order=True).len()
+    found: dict[str, dict[str, int]] = {}
+    for system, said, count in counted.iter_rows():
+        found.setdefault(system, {})[said] = count
+    return found
+
+
 def regressed_frame(several: Several) -> pl.DataFrame:
     """The slices on which a further system lies wholly below the first; differences times 100."""
     rows = [
