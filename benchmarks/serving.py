@@ -3,9 +3,10 @@
 64 clients ask greedy questions of mixed lengths as fast as they are answered. In the middle the
 served alias moves from the fp32 export to the variant that `select` chose. Checked: no status but
 200 and 429, and every answer equal to what the same artifact gives offline. The versions are
-registered in a store of this script's own; the project's is left alone. Where llama.cpp's
-`llama-server` is installed and the base model is a GGUF file, it gets the same load with that file:
-the same network, untuned, so its answers are not compared.
+registered in a store of this script's own; the project's is left alone. Where a server of llama.cpp
+is installed (`llama-server`, or the one of llama-cpp-python with its extra `server`, which answers one
+request at a time) and the base model is a GGUF file, it gets the same load with that file: the same
+network, untuned, so its answers are not compared.
 
 Run in a project with a finished run: python -P benchmarks/serving.py [SECONDS, default 60]
 """
@@ -25,6 +26,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +180,17 @@ async def serving(command: list[str], ready: str, home: Path, environment: dict[
         server.wait(150)
 
 
+def llama_server(gguf: Path) -> list[str] | None:
+    """The command of the server of llama.cpp that is installed; None without one."""
+    binary = shutil.which("llama-server")
+    if binary:
+        return [binary, "--model", str(gguf), "--port", "PORT", "--parallel", str(ROWS), "--ctx-size", str(ROWS * 1536)]
+    if all(find_spec(name) for name in ("llama_cpp", "sse_starlette", "starlette_context")):
+        return [sys.executable, "-m", "llama_cpp.server", "--model", str(gguf), "--port", "PORT", "--n_ctx", "1536",
+                "--n_threads", str(os.cpu_count())]  # fmt: skip
+    return None
+
+
 async def main() -> None:
     """Both servers, one after the other, under the same load."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
@@ -214,14 +227,12 @@ async def main() -> None:
             theirs = await load(f"{url}/invocations", seconds / 2, answers, texts, "mlflow")
             print(theirs.line(f"mlflow models serve, {chosen}"), flush=True)
         gguf = next((project.root / "data/raw").rglob("*.gguf"), None)
-        llama = shutil.which("llama-server")
+        llama = llama_server(gguf) if gguf else None
         if llama and gguf:
-            command = [llama, "--model", str(gguf), "--port", "PORT", "--parallel", str(ROWS), "--ctx-size",
-                       str(ROWS * 1536)]  # fmt: skip
-            async with serving(command, "/health", home, environment) as url:
-                print((await load(url + chat, seconds / 2, {}, texts)).line(f"llama-server, {gguf.name}"), flush=True)
+            async with serving(llama, "/v1/models", home, environment) as url:
+                print((await load(url + chat, seconds / 2, {}, texts)).line(f"llama.cpp, {gguf.name}"), flush=True)
         else:
-            print("llama-server: not measured, it is not installed or the base model is no GGUF file")
+            print("llama.cpp: not measured, no server of it is installed or the base model is no GGUF file")
     compare(ours, alone, theirs, {f"roleshift/{first}", f"roleshift/{second}"})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from roleshift.export.pareto import pareto_front
 from roleshift.files import read_json
 from roleshift.params import read_yaml
 from roleshift.project import Project
@@ -157,17 +158,15 @@ def tradeoff_frame(facts: Sequence[SystemFacts], quality: Mapping[str, float]) -
          "megabytes": None if each.bytes is None else each.bytes / 1e6}
         for each in facts
     ]  # fmt: skip
-    sizes = [None if each.bytes is None else -each.bytes for each in facts]  # the smaller the better
-    goods = [(quality.get(each.name), each.answers_per_second, size) for each, size in zip(facts, sizes, strict=True)]
-    known = [good for good in goods if None not in good]
+    known: dict[int, tuple[float, ...]] = {}  # by place; of size the smaller is the better
+    for place, each in enumerate(facts):
+        good = quality.get(each.name)
+        if good is not None and each.answers_per_second is not None and each.bytes is not None:
+            known[place] = (good, each.answers_per_second, -each.bytes)
+    front = dict(zip(known, pareto_front(list(known.values())), strict=True))
     schema = {"system": pl.String, **dict.fromkeys(("quality", "answers_per_second", "megabytes"), pl.Float64),
               "pareto": pl.Boolean}  # fmt: skip
-    front = [None if None in good else not any(_dominates(other, good) for other in known) for good in goods]
-    return pl.DataFrame([row | {"pareto": first} for row, first in zip(rows, front, strict=True)], schema=schema)
-
-
-def _dominates(one: tuple[Any, ...], two: tuple[Any, ...]) -> bool:
-    return all(a >= b for a, b in zip(one, two, strict=True)) and one != two
+    return pl.DataFrame([row | {"pareto": front.get(place)} for place, row in enumerate(rows)], schema=schema)
 
 
 def changes_frame(facts: Sequence[SystemFacts], what: str) -> pl.DataFrame:
