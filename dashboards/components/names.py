@@ -41,7 +41,8 @@ def system_name(system: str, summary: Mapping[str, Any] | None = None) -> str:
     if summary is not None:
         base, tuned = summary.get("base", {}), summary.get("tuned", {})
         if variant == base.get("variant"):
-            return t("base_shots", shots=shots.split()[0]) if shots else t("base")
+            count = shots.split()[0] if shots else "0"
+            return t({"0": "base", "1": "base_shot"}.get(count, "base_shots"), shots=count)
         if variant == tuned.get("shipped"):
             return t("shipped", variant=variant)
         return t("tuned", variant=system)
