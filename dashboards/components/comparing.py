@@ -1,12 +1,14 @@
 """The chosen systems of a comparison: who is offered, the comparison itself, and the facts about each."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import streamlit as st
 
 from components.names import VERSION
 from components.run import params_of
+from roleshift.contracts import EXAMPLES, read_table
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import Side
 from roleshift.evaluation.measures import Precision
@@ -76,9 +78,22 @@ class Comparing:
         """The items that both answered, the largest difference first."""
         return _items(self, first, other, self._key((first, other)))
 
+    def example(self, example_id: str) -> dict[str, Any] | None:
+        """The test example of an item: its input and references; None where this copy has no such text."""
+        path = self.folder / "data/examples/test.parquet"
+        if not path.is_file():
+            return None
+        return _test_examples(str(path), path.stat().st_mtime_ns).get(example_id)
+
     def facts(self, name: str) -> SystemFacts:
         """Size, speed, noise, training, settings and data of a system."""
         return _facts(self, name, self._key((name,)))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _test_examples(path: str, changed: int) -> dict[str, dict[str, Any]]:
+    found = read_table(Path(path), EXAMPLES).select("example_id", "input", "references")
+    return {row["example_id"]: row for row in found.to_dicts()}
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -43,6 +43,8 @@ for place, (column, row) in enumerate(zip(st.columns(LEADING), offered.head(LEAD
         card.caption(f"{t('to_learn')}: {literal(row['to_learn'])}")
 table(offered, "moves", title=t("moves"), parquet=True)
 st.caption(t("explained", version=literal(version)))
+st.page_link("views/impact.py", label=t("to_evidence"), icon=":material/list:",
+             query_params={"role": role, "view": "sources"})  # fmt: skip
 if setting.work.roles["mean_wage"].null_count() == setting.work.roles.height:
     st.info(t("no_pay"))
 if setting.archive is None:

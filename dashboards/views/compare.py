@@ -18,7 +18,14 @@ from components.tables import data_behind, table
 from components.versions import versions_of
 from components.views import choose_view, folded
 from roleshift.evaluation.several import MOST, Several, differences_frame, regressed_frame, verdict_counts
-from roleshift.registry.system_facts import changes_frame, curve_frame, robustness_frame, tradeoff_frame
+from roleshift.registry.system_facts import (
+    candidates_frame,
+    changes_frame,
+    curve_frame,
+    mean_scores,
+    robustness_frame,
+    tradeoff_frame,
+)
 
 t = texts("compare")
 MARGIN = 2.0
@@ -125,9 +132,17 @@ def show_items(comparing: Comparing, chosen: tuple[str, ...], name_of: Callable[
     other = columns[0].selectbox(t("against", first=name_of(chosen[0])), chosen[1:], format_func=name_of)
     found = comparing.items(chosen[0], other)
     names = found["capability"].unique().sort().to_list()
+    asked = st.query_params.get("capability")
+    if "items-capability" not in st.session_state and asked in names:
+        st.session_state["items-capability"] = asked
     wanted = columns[1].selectbox(
-        t("capability"), [None, *names], format_func=lambda name: capability_name(name) if name else t("all")
-    )
+        t("capability"), [None, *names], format_func=lambda name: capability_name(name) if name else t("all"),
+        key="items-capability",
+    )  # fmt: skip
+    if wanted:
+        st.query_params["capability"] = wanted
+    elif asked:
+        del st.query_params["capability"]
     sides = columns[2].selectbox(t("which"), ("all", "better", "worse"), format_func=lambda name: t(f"which_{name}"))
     if wanted:
         found = found.filter(pl.col("capability") == wanted)
@@ -142,6 +157,12 @@ def show_items(comparing: Comparing, chosen: tuple[str, ...], name_of: Callable[
     row = found.row(picked, named=True)
     st.markdown(t("item", id=row["example_id"][:12], capability=capability_name(row["capability"]),
                   metric=metric_name(row["metric"]), slices=literal(row["slices"] or "–")))  # fmt: skip
+    example = comparing.example(row["example_id"])
+    model_text(None if example is None else example["input"])
+    if example is not None:
+        st.markdown(f"**{t('references')}**")
+        for reference in example["references"]:
+            model_text(reference)
     for column, name, score, output in zip(
         st.columns(2), (chosen[0], other), (row["first"], row["other"]),
         (row["output_first"], row["output_other"]), strict=True,
@@ -202,8 +223,7 @@ def show_training(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
 def show_tradeoff(several: Several, facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
     """Quality against speed against size, the Pareto front, and how the shipped variant was chosen."""
     st.caption(t("tradeoff_explained"))
-    means = several.values.filter("primary").group_by("system").agg(pl.col("value").mean())
-    found = named(tradeoff_frame(facts, dict(means.iter_rows())), name_of)
+    found = named(tradeoff_frame(facts, mean_scores(several.values)), name_of)
     drawn = found.drop_nulls(["quality", "answers_per_second"])
     if not drawn.is_empty():
         words = {"system": t("system"), "quality": t("quality"), "answers_per_second": t("speed"),
@@ -220,27 +240,11 @@ def show_tradeoff(several: Several, facts: Sequence[Any], name_of: Callable[[str
     table(found, "tradeoff", title=t("tradeoff_chart"))
     path = folder / "metrics/selection.json"
     selection = read_cached(path) if path.is_file() else {}
-    candidates = [
-        {key: value for key, value in entry.items() if not isinstance(value, dict | list)}
-        for entry in selection.get("candidates", [])
-    ]
-    if candidates:
+    candidates = candidates_frame(selection)
+    if not candidates.is_empty():
         st.subheader(t("selection"))
         st.caption(t("selection_explained", shipped=selection["shipped"]))
-        table(selected(candidates), "selection", title=t("selection"))
-
-
-def selected(candidates: list[dict[str, Any]]) -> pl.DataFrame:
-    """The candidates of metrics/selection.json: what is known of them first, what else it names after it."""
-    frame = pl.DataFrame(candidates, infer_schema_length=None)
-    if "bytes" in frame.columns:
-        frame = frame.with_columns(megabytes=pl.col("bytes") / 1e6).drop("bytes")
-    scaled = [name for name in ("quality", "difference", "bound") if name in frame.columns]
-    frame = frame.with_columns(pl.col(name) * 100 for name in scaled)
-    order = ("variant", "quality", "difference", "bound", "megabytes")
-    first = [name for name in order if name in frame.columns]
-    last = [name for name in ("reason",) if name in frame.columns]
-    return frame.select(*first, *(name for name in frame.columns if name not in (*first, *last)), *last)
+        table(candidates, "selection", title=t("selection"))
 
 
 def show_changed(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:

@@ -15,8 +15,9 @@ from components.impact import (
 )
 from components.impact_charts import assumed_chart, composition_chart, demand_chart, hours_chart, ranking_chart
 from components.language import texts
+from components.names import VERSION
 from components.numbers import number, percent
-from components.run import shown_run
+from components.run import read_cached, shown_run
 from components.safe import literal
 from components.tables import data_behind, table
 from components.views import choose_view, folded
@@ -171,6 +172,11 @@ def show_sources(analysis: Analysis, analysis_name: str, given: Assumptions) -> 
     said = t("evidence_explained", version=literal(analysis_name), name=literal(given.name), hash=given.hash)
     st.caption(said)
     table(evidence_table(analysis, reading_language()), "evidence", title=t("evidence"), parquet=True)
+    summary = read_cached(folder / "metrics/evaluate.json")
+    asked = st.session_state.get("assessed")
+    system = f"{VERSION}{asked}" if asked else summary["tuned"]["shipped"]
+    st.page_link("views/compare.py", label=t("to_items"), icon=":material/list:",
+                 query_params={"systems": f"{summary['base']['variant']}|{system}", "view": "items"})  # fmt: skip
     for line in source_lines(analysis, setting, Words(reading_language())):
         st.caption(literal(line))
 

@@ -88,6 +88,8 @@ def show_measured(summary: Mapping[str, Any], rows: list[OverviewRow]) -> None:
         "; ".join(f"{capability_name(row.capability)}: {names['tuned']} {figure(row.tuned)}" for row in rows),
     )  # fmt: skip
     folded(t("figures"), "figures", lambda: show_figures(rows))
+    pair = {"systems": f"{summary['base']['variant']}|{summary['tuned']['shipped']}", "view": "items"}
+    st.page_link("views/compare.py", label=t("to_items"), icon=":material/list:", query_params=pair)
 
 
 def show_figures(rows: list[OverviewRow]) -> None:

@@ -14,7 +14,7 @@ from components.identity import may, person
 from components.language import texts
 from components.names import kind_name, version_name
 from components.run import params_of, shown_run
-from components.safe import literal
+from components.safe import inert, literal
 from components.tables import table
 from components.versions import forget_versions, versions_of
 from components.views import choose_view, folded
@@ -32,7 +32,6 @@ from roleshift.registry.versions import Version, download_manifest, resolve
 
 t = texts("registry")
 VIEWS = ("decide", "card", "lineage", "history")
-LINK = re.compile(r"\]\(|<|!\[")
 
 
 def _resolved(root: str, content_id: str) -> tuple[Tracking, Version]:
@@ -117,7 +116,7 @@ def change_champion(
         promote(tracking, version, verdict, expected=seen, who=who, reason=reason)
     else:
         rollback(tracking, version.name, expected=seen, who=who, reason=reason)
-    st.session_state["changed"] = t("promoted" if promoted else "rolled_back", who=who)
+    st.session_state["changed"] = t("promoted" if promoted else "rolled_back", who=literal(who))
     standing_of.clear()
     forget_versions()
     st.rerun()
@@ -133,7 +132,7 @@ def show_card(project: Project, version: Version) -> None:
     st.download_button(t("card_download"), text, f"version-{version.number}.md", "text/markdown",
                        icon=":material/download:", type="tertiary", on_click="ignore")  # fmt: skip
     front, _, body = text.removeprefix("---\n").partition("\n---\n")
-    st.markdown(LINK.sub(lambda found: f"\\{found[0]}", re.sub(r"(?m)^(#+) ", r"##\1 ", body)))
+    st.markdown(inert(re.sub(r"(?m)^(#+) ", r"##\1 ", body)))
     show_front = functools.partial(st.code, front, language="yaml", wrap_lines=True)
     folded(t("card_facts"), "card-facts", show_front, icon=":material/data_object:")
 
@@ -170,7 +169,8 @@ def show_history(now: Standing) -> None:
         st.info(t("no_history"), icon=":material/history:")
         return
     kinds = {entry.kind: t(f"kind_{entry.kind}") for entry in now.entries}
-    entries = history_frame(now.entries).with_columns(pl.col("kind").replace(kinds))
+    results = {result: t(f"gate_{result}") for result in ("pass", "fail", "waived")}
+    entries = history_frame(now.entries).with_columns(pl.col("kind").replace(kinds), pl.col("gate").replace(results))
     table(entries.rename({"kind": "change"}), "history", title=t("view_history"))
 
 

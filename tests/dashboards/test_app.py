@@ -17,6 +17,7 @@ def system(value: float) -> dict[str, Any]:
 
 SUMMARY = {
     "tuned": {"shipped": "onnx-int8", "model_id": "m", "reference": "onnx-fp32"},
+    "base": {"variant": "torch-bf16"},
     "settings": {"confidence": 0.95, "shots": 3},
     "beats_all_capabilities": ["headline"],
     "capabilities": {

@@ -34,7 +34,7 @@ def address(clone: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def smoke() -> Path:
-    """The smoke profile's complete run; made anew only where its code or parameters changed."""
+    """The smoke profile's complete run; made once if it is not there yet."""
     command = [
         str(Path(sys.executable).parent / "roleshift"),
         "run",

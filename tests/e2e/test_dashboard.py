@@ -6,9 +6,12 @@ import pytest
 import yaml
 from served import REPOSITORY, serving, settle
 
+from roleshift.feedback.events import About, Answered, Texts
+from roleshift.feedback.store import FeedbackStore, new_event
+
 pytestmark = pytest.mark.e2e
 PAGES = ("overview", "compare", "registry", "review", "playground", "impact", "careers")
-WIDTHS = (1400, 400)
+WIDTHS = (1600, 400)
 
 
 def title(name: str, language: str) -> str:
@@ -102,9 +105,42 @@ def test_a_link_carries_a_comparison_and_a_figure_is_followed_to_its_items(smoke
     page.get_by_test_id("stButtonGroup").get_by_text("Items", exact=True).click()
     expect(page.get_by_text("Choose a row to read both answers")).to_be_visible()
     settle(page)
-    expect(page.get_by_test_id("stMain").get_by_test_id("stText")).to_have_count(2, timeout=30_000)
+    expect(page.get_by_test_id("stMain").get_by_test_id("stText").nth(3)).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("What it should say")).to_be_visible()  # input and reference beside both answers
     assert "view=items" in page.url
     healthy(page)
+    page.close()
+
+
+def test_hostile_text_stays_text_in_the_browser(smoke: Path, stores: dict[str, str], tmp_path, browser) -> None:
+    from playwright.sync_api import expect
+
+    hostile = "<img src=x onerror='window.hacked=1'> [x](javascript:alert(1)) **bold** =1+1 :red[x]"
+    mine = stores | {"ROLESHIFT_FEEDBACK_URI": f"sqlite:///{tmp_path}/feedback.db"}
+    answered = Answered(1, "m", "onnx-fp32", "")
+    about = About("captured", None, "r1", None, None, None)
+    event = new_event(
+        "capture", about=about, answered=answered, outcome="captured", drawn_by="random",
+        texts=Texts(input=hostile, output=hostile),
+    )  # fmt: skip
+    with FeedbackStore(mine["ROLESHIFT_FEEDBACK_URI"]) as store:
+        store.add(event)
+    with serving(smoke, **mine) as found:
+        page = opened(browser, found, "review")
+        page.get_by_test_id("stButtonGroup").get_by_text("requests from use", exact=True).click()
+        settle(page)
+        expect(page.get_by_test_id("stMain").get_by_text(hostile).first).to_be_visible()
+        assert page.evaluate("window.hacked") is None
+        assert not page.get_by_test_id("stMain").locator("img, a[href^=javascript]").count()
+        healthy(page)
+        page.close()
+
+
+def test_a_table_offers_no_export_but_its_own(smoke_address: str, browser) -> None:
+    page = opened(browser, smoke_address, "careers")
+    page.get_by_test_id("stDataFrame").first.hover()
+    assert not page.get_by_role("button", name="Download as CSV").count()
+    assert page.get_by_role("button", name="Download CSV").count()
     page.close()
 
 

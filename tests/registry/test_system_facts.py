@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from roleshift.files import read_json, write_json
@@ -9,8 +10,10 @@ from roleshift.project import Project
 from roleshift.registry.figures import stage_seconds
 from roleshift.registry.system_facts import (
     SystemFacts,
+    candidates_frame,
     changes_frame,
     curve_frame,
+    mean_scores,
     robustness_frame,
     run_facts,
     tradeoff_frame,
@@ -44,6 +47,21 @@ def test_a_system_is_on_the_front_unless_another_is_as_good_in_everything_and_be
     assert dict(found.select("system", "pareto").iter_rows()) == {
         "small": True, "large": True, "beaten": False, "unknown": None,
     }  # fmt: skip
+
+
+def test_candidates_have_what_select_measured_and_the_reason_last() -> None:
+    selection = read_json(RUN / "metrics/selection.json")
+    found = candidates_frame(selection)
+    assert found["variant"].to_list() == [entry["variant"] for entry in selection["candidates"]]
+    assert found["quality"].to_list() == pytest.approx([100 * entry["quality"] for entry in selection["candidates"]])
+    assert found["megabytes"].to_list() == pytest.approx([entry["bytes"] / 1e6 for entry in selection["candidates"]])
+    assert (found.columns[0], found.columns[-1]) == ("variant", "reason")
+    assert candidates_frame({}).is_empty()
+
+
+def test_a_mean_is_over_primary_metrics_alone() -> None:
+    values = pl.DataFrame({"system": ["a", "a", "a"], "primary": [True, True, False], "value": [10.0, 30.0, 90.0]})
+    assert mean_scores(values) == {"a": 20.0}
 
 
 def test_only_what_differs_is_listed_and_what_is_not_recorded_says_nothing() -> None:

@@ -147,6 +147,32 @@ def robustness_frame(facts: Sequence[SystemFacts]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema)
 
 
+def mean_scores(values: pl.DataFrame) -> dict[str, float]:
+    """Each system's mean over capabilities by their primary metrics; `values` as `Several` has them."""
+    means = values.filter("primary").group_by("system").agg(pl.col("value").mean())
+    return dict(means.iter_rows())
+
+
+def candidates_frame(selection: Mapping[str, Any]) -> pl.DataFrame:
+    """The variants that `select` chose among (metrics/selection.json): what is known of them first, the reason last.
+
+    Scores times 100, sizes in megabytes.
+    """
+    candidates = [
+        {key: value for key, value in entry.items() if not isinstance(value, dict | list)}
+        for entry in selection.get("candidates", [])
+    ]
+    frame = pl.DataFrame(candidates, infer_schema_length=None)
+    if "bytes" in frame.columns:
+        frame = frame.with_columns(megabytes=pl.col("bytes") / 1e6).drop("bytes")
+    scaled = [name for name in ("quality", "difference", "bound") if name in frame.columns]
+    frame = frame.with_columns(pl.col(name) * 100 for name in scaled)
+    order = ("variant", "quality", "difference", "bound", "megabytes")
+    first = [name for name in order if name in frame.columns]
+    last = [name for name in ("reason",) if name in frame.columns]
+    return frame.select(*first, *(name for name in frame.columns if name not in (*first, *last)), *last)
+
+
 def tradeoff_frame(facts: Sequence[SystemFacts], quality: Mapping[str, float]) -> pl.DataFrame:
     """Quality, speed and size: system, quality (times 100), answers_per_second, megabytes, pareto.
 
