@@ -45,6 +45,7 @@ def smoke() -> Path:
     ]
     if not (SMOKE / "metrics/register.json").is_file():
         subprocess.run(command, cwd=REPOSITORY, check=True)
+    shutil.copytree(REPOSITORY / ".streamlit", SMOKE / ".streamlit", dirs_exist_ok=True)  # an older run has older ones
     return SMOKE
 
 

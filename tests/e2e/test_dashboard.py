@@ -219,6 +219,7 @@ def test_a_version_answers_in_the_playground_and_the_answer_goes_to_review(smoke
 
     page = opened(browser, smoke_address, "playground")
     page.get_by_role("button", name="Fill in an example").click()
+    expect(page.get_by_role("textbox", name="Text", exact=True)).not_to_have_value("")
     settle(page)
     page.get_by_role("button", name="Answer", exact=True).click()
     expect(page.get_by_text("tokens/s in all")).to_be_visible(timeout=120_000)
