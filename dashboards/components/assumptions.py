@@ -89,8 +89,9 @@ def _what_if(base: Assumptions) -> dict[str, float]:
     names = capability_names()
     supposed = {str(key): value for key, value in base.what_if.items()}
     chosen = st.multiselect(
-        t("capabilities"), list(names), default=list(supposed), format_func=names.__getitem__, key=f"{base.hash}-what"
-    )
+        t("capabilities"), list(names), default=list(supposed), format_func=names.__getitem__,
+        key=f"{base.hash}-what", placeholder=texts("shell")("choose"),
+    )  # fmt: skip
     return {
         name: st.slider(
             t("level", capability=names[name]), 0.0, 1.0, supposed.get(name, 0.8), key=f"{base.hash}-{name}"

@@ -93,7 +93,13 @@ def change_champion(
         rules = [rule for rule in verdict.rules if rule.state in ("fail", "waived")] if verdict else []
         failed = {rule.name: rule_name(rule) for rule in rules}
         waived = (
-            st.multiselect(t("waive"), list(failed), format_func=failed.__getitem__, help=t("waive_help"))
+            st.multiselect(
+                t("waive"),
+                list(failed),
+                format_func=failed.__getitem__,
+                help=t("waive_help"),
+                placeholder=texts("shell")("choose"),
+            )  # fmt: skip
             if failed
             else []
         )
