@@ -99,7 +99,7 @@ def change_champion(
                 format_func=failed.__getitem__,
                 help=t("waive_help"),
                 placeholder=texts("shell")("choose"),
-            )  # fmt: skip
+            )
             if failed
             else []
         )
