@@ -9,7 +9,7 @@ from feedback_samples import NEW
 
 from roleshift.feedback.events import About, Event, Texts
 from roleshift.feedback.review import CapturedItem, captured_queue, store_judgement
-from roleshift.feedback.store import FeedbackStore
+from roleshift.feedback.store import FeedbackStore, new_event
 from roleshift.feedback.summary import acceptance_in_use
 
 TASK = make_task("summarize-tests", "summarize")
@@ -76,3 +76,14 @@ def test_only_random_items_enter_the_acceptance_rate_of_use(store: FeedbackStore
     assert (rate.capability, rate.items, rate.rate) == ("summarize", counts["random"], 1.0)
     assert 0.8 < rate.lower < rate.upper == 1.0
     assert queue(events + store.events(), texts) == []
+
+
+def test_forgetting_who_asked_takes_the_reviewers_reason_too(store: FeedbackStore) -> None:
+    about = About("captured", None, "r1", TASK.id, "summarize", "tests")
+    said = Texts(input="asked", output="answered")
+    (event,) = store.add(
+        new_event("capture", about=about, answered=NEW, outcome="captured", drawn_by="random", texts=said, user_id="u1")
+    )
+    item = CapturedItem(event, "asked", "answered", "random")
+    store_judgement(store, item, accept=False, reviewer="ann", correction="better", reason="quotes what was asked")
+    assert store.forget("u1") == 3

@@ -1,9 +1,11 @@
 """The drift watch: silent on the same distribution however often one looks, loud on another one."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from evaluation_samples import make_examples, make_task
 from feedback_samples import NEW
@@ -147,3 +149,33 @@ def test_a_request_without_a_task_is_said_to_be_without_evidence() -> None:
     event = Event("1", "capture", "2026", about, NEW, None, "random", "captured", None, None, "t", {})
     found = look([event], {"t": Texts(input=random.choice(same(1, 1)))}, TRAIN, TEST, number=1, since={})
     assert (found.unassigned, found.look) == (1, 0)
+
+
+def test_what_somebody_sent_from_the_playground_is_no_use() -> None:
+    events, texts = captured(same(60, 5))
+    sent, more = captured(["zzq xxj qqv wwk" * 3] * 60, start=60)
+    sent = [replace(event, drawn_by="choice") for event in sent]
+    found = look(events + sent, texts | more, TRAIN, TEST, number=1, since={})
+    assert found.outside[0].items == 60
+    assert not drifted(found)
+
+
+def test_a_drift_stands_until_its_capability_is_looked_at_again(tmp_path: Path) -> None:
+    project = Project(tmp_path, tmp_path)
+    events, texts = captured(["zzq xxj qqv wwk" * 3] * 60)
+    take_look(project, events, texts, TRAIN, TEST)
+    other, known = captured(same(60, 7), start=60)
+    other = [replace(event, about=replace(event.about, capability="headline")) for event in other]
+    both = [frame.with_columns(pl.lit("headline").alias("capability")) for frame in (TRAIN, TEST)]
+    train, test = (pl.concat([frame, twin]) for frame, twin in zip((TRAIN, TEST), both, strict=True))
+    assert take_look(project, events + other, texts | known, train, test).alert is None
+    assert [alert.kind for alert in alerts_of(project)] == ["drift"]
+    assert outside_shares(project) == {"summarize": 1.0, "headline": pytest.approx(0.0, abs=0.1)}
+
+
+def test_answers_of_another_version_are_no_drift(tmp_path: Path) -> None:
+    before, known = captured(same(100, 3))
+    after, more = captured(same(100, 4), start=100, finish_reason="length")
+    other = [replace(event, answered=replace(event.answered, model_id="another")) for event in after]
+    found = look(before + other, known | more, TRAIN, TEST, number=2, since={"summarize": before[-1].time})
+    assert "cut-off share" not in {signal.name for signal in found.signals}

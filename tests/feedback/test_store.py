@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,20 @@ def test_retention_takes_old_captured_texts_only(store: FeedbackStore) -> None:
     )
     with store._engine.begin() as connection:
         connection.execute(text("UPDATE roleshift_feedback_texts SET time = '2020-01-01T00:00:00.000+00:00'"))
-    (new,) = store.add(new_event("capture", about=ITEM, answered=ONE, outcome="captured", texts=Texts(input="new")))
+    about = replace(ITEM, request_id="r-new")
+    (new,) = store.add(new_event("capture", about=about, answered=ONE, outcome="captured", texts=Texts(input="new")))
     assert store.expire(30) == 1
     assert set(store.texts([old.text_id, review.text_id, new.text_id])) == {review.text_id, new.text_id}
+
+
+def test_a_correction_lives_no_longer_than_the_request_that_it_repeats(store: FeedbackStore) -> None:
+    store.add(new_event("capture", about=ITEM, answered=ONE, outcome="captured", texts=Texts(input="old")))
+    with store._engine.begin() as connection:
+        connection.execute(text("UPDATE roleshift_feedback_texts SET time = '2020-01-01T00:00:00.000+00:00'"))
+    store.add(
+        new_event("correction", about=ITEM, answered=ONE, outcome="corrected", texts=Texts(input="old", correction="x"))
+    )
+    assert store.expire(30) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Whether what people ask now resembles what the evidence was measured on, and whether answers change over time.
 
 Inputs of captured requests are compared with the test items of their capability: length, script,
-words and letter 3-grams that training data does not know. Answers are compared with those of
-earlier looks: length, cut-off share, repetition, rejections. Each look takes only what came since
+words and letter 3-grams that training data does not know. A model's answers are compared with its
+own at earlier looks: length, cut-off share, repetition, rejections. Each look takes only what came since
 the last one; look k tests at the level alpha * 6 / (pi^2 k^2), which sums to alpha over all looks
 however often one looks, and Holm's method shares a look's level among its tests.
 """
@@ -73,8 +73,7 @@ class Look:
     @property
     def alert(self) -> str | None:
         """What drifted, in one line; None where nothing did."""
-        found = [f"{signal.capability}: {signal.name}" for signal in self.signals if signal.drifted]
-        return f"drift in {', '.join(found)}" if found else None
+        return _alert([asdict(signal) for signal in self.signals])
 
 
 class Known:
@@ -102,11 +101,13 @@ def look(
     events: Sequence[Event], texts: Mapping[str, Texts], train: pl.DataFrame, test: pl.DataFrame, *, number: int,
     since: Mapping[str, str], alpha: float = ALPHA,
 ) -> Look:  # fmt: skip
-    """One look at captured events; `since` holds, by capability, the time up to which earlier looks have seen.
+    """One look at what the server captured, not at what somebody sent from the Playground.
+
+    `since` holds, by capability, the time up to which earlier looks have seen.
 
     `train` and `test` are of contract EXAMPLES.
     """
-    captured = [event for event in events if event.kind == "capture"]
+    captured = _used(events)
     unassigned = sum(event.about.capability is None for event in captured)
     new: dict[str, list[Event]] = {}
     for event in captured:
@@ -132,9 +133,11 @@ def look(
         strange = int((current["unseen 3-grams"] > limit).sum())
         low, high = clopper_pearson(strange, len(found))
         outside.append(Outside(name, len(found), strange, low, high))
+        model = found[-1].answered.model_id  # another version answers otherwise, which is no drift
         earlier = [e for e in captured if e.about.capability == name and e.time <= since.get(name, "")]
-        if len(earlier) >= LEAST:
-            raw += _answers(name, earlier, found, events, texts)
+        sides = [[e for e in side if e.answered.model_id == model] for side in (earlier, found)]
+        if min(len(side) for side in sides) >= LEAST:
+            raw += _answers(name, sides[0], sides[1], events, texts)
     corrected = [1.0 if p is None else p for p in holm([entry[4] for entry in raw])]
     signals = tuple(
         Signal(*entry, p_corrected=each, drifted=each < level) for entry, each in zip(raw, corrected, strict=True)
@@ -145,21 +148,38 @@ def look(
 def take_look(
     project: Project, events: Sequence[Event], texts: Mapping[str, Texts], train: pl.DataFrame, test: pl.DataFrame
 ) -> Look:
-    """Look, and remember that it was done; a look that tested nothing uses up no level."""
+    """Look, and remember it: a capability's result stands until the next look that tests it.
+
+    A look that tested nothing uses up no level.
+    """
     path = alert_file(project, "drift")
     state: dict[str, Any] = read_json(path) if path.is_file() else {"looks": 0, "since": {}}
     found = look(events, texts, train, test, number=state["looks"] + 1, since=state["since"])
     if found.look:
-        seen = {str(event.about.capability): event.time for event in events if event.kind == "capture"}
+        seen = {str(event.about.capability): event.time for event in _used(events)}
         tested = {each.capability for each in found.outside}
         since = state["since"] | {name: seen[name] for name in tested}
+        last = asdict(found)
+        for part in ("signals", "outside"):
+            before = state.get("last", {}).get(part, ())
+            last[part] = [*last[part], *(entry for entry in before if entry["capability"] not in tested)]
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"looks": found.look, "since": since, "last": asdict(found), "alert": found.alert})
+        write_json(path, {"looks": found.look, "since": since, "last": last, "alert": _alert(last["signals"])})
     return found
 
 
+def _used(events: Iterable[Event]) -> list[Event]:
+    """What the server captured of real use."""
+    return [event for event in events if event.kind == "capture" and event.drawn_by == "random"]
+
+
+def _alert(signals: Iterable[Mapping[str, Any]]) -> str | None:
+    found = [f"{signal['capability']}: {signal['name']}" for signal in signals if signal["drifted"]]
+    return f"drift in {', '.join(found)}" if found else None
+
+
 def outside_shares(project: Project) -> dict[str, float]:
-    """By capability the share of inputs outside the evidence's domain, as the last look found it."""
+    """By capability the share of inputs outside the evidence's domain, as the last look at it found it."""
     path = alert_file(project, "drift")
     last = read_json(path)["last"]["outside"] if path.is_file() else []
     return {str(entry["capability"]): entry["outside"] / entry["items"] for entry in last}

@@ -216,7 +216,8 @@ def store_judgement(
     event, why = item.event, Texts(reason=reason.strip() or None)
     said: dict[str, Any] = {"about": event.about, "answered": event.answered, "drawn_by": item.drawn_by,
                             "reviewer_id": reviewer}  # fmt: skip
+    said["user_id"] = event.user_id  # a reason may quote what the person asked
     verdict = new_event("judgement", outcome="accept" if accept else "reject", texts=why, **said)
     details = {name: event.details.get(name) for name in ("slices", "language")}
-    corrected = _correction(item.input, item.output, correction, why, details=details, user_id=event.user_id, **said)
+    corrected = _correction(item.input, item.output, correction, why, details=details, **said)
     store.add(verdict, *corrected)

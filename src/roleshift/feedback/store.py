@@ -130,10 +130,15 @@ class FeedbackStore:
         return self._take_away("(user_id = :who OR reviewer_id = :who)", {"who": person}, "asked for")
 
     def expire(self, days: float) -> int:
-        """Take away texts of captured requests that are older than `days`; the number of texts."""
+        """Take away texts of requests captured more than `days` ago, with what was written of them since; how many.
+
+        A correction repeats its request, so it lives no longer.
+        """
         before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
         captured = (
-            "text_id IN (SELECT text_id FROM roleshift_feedback WHERE population = 'captured') AND time < :before"
+            "text_id IN (SELECT text_id FROM roleshift_feedback WHERE population = 'captured' AND request_id IN "
+            "(SELECT e.request_id FROM roleshift_feedback e JOIN roleshift_feedback_texts t ON e.text_id = t.text_id "
+            "WHERE e.population = 'captured' AND t.time < :before))"
         )
         return self._take_away(captured, {"before": before}, "retention")
 
