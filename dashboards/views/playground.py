@@ -9,23 +9,24 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
-from components.identity import may
+from components.identity import may, person
 from components.language import texts
 from components.names import capability_name, version_name
 from components.numbers import number
 from components.run import params_of, shown_run
 from components.safe import literal, model_text
 from components.versions import versions_of
-from roleshift.contracts import EXAMPLES, read_table
+from roleshift.contracts import EXAMPLES, read_table, slices_to_map
 from roleshift.errors import RoleShiftError
-from roleshift.feedback.events import CAPTURED, About, Answered, Texts
-from roleshift.feedback.store import FeedbackStore, new_event
+from roleshift.feedback.events import Answered
+from roleshift.feedback.store import FeedbackStore
 from roleshift.generation import Backend, GenerationConfig, Request
 from roleshift.params import Params
 from roleshift.project import Project
 from roleshift.prompts import chat_messages, instruction, render_prompt
 from roleshift.registry.choices import existing_store
 from roleshift.registry.versions import Version
+from roleshift.serving.capture import Asked, Capture
 from roleshift.serving.copies import open_version
 from roleshift.tasks import TaskDefinition
 
@@ -67,7 +68,7 @@ def answer(version: Version, backend: Backend, lock: threading.Lock, messages: l
         capacity = writing.length + config.max_new_tokens
         for state in backend.continuous(lambda: waiting.pop() if waiting else None, rows=1, capacity=capacity):
             text = state.certain_text()
-            place.code(text or " ", language=None, wrap_lines=True)
+            place.text(text or " ")
         seconds = time.perf_counter() - start
     done = writing.answer()
     place.empty()
@@ -77,7 +78,7 @@ def answer(version: Version, backend: Backend, lock: threading.Lock, messages: l
     )
 
 
-def show_answer(project: Project, said: Said, task: TaskDefinition | None, asked: str) -> None:
+def show_answer(project: Project, said: Said, task: TaskDefinition | None, slices: dict[str, str], asked: str) -> None:
     """An answer with its figures, and the button that sends it to review."""
     model_text(said.text or " ")
     st.caption(
@@ -87,47 +88,38 @@ def show_answer(project: Project, said: Said, task: TaskDefinition | None, asked
     if may("reviewer"):
         st.button(
             t("send"), key=f"send-{said.version}", on_click=send_to_review, icon=":material/rate_review:",
-            args=(project, by_number[said.version], task, asked, said.text),
+            args=(project, by_number[said.version], task, slices, asked, said.text),
         )  # fmt: skip
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def examples_of(path: str, changed: int, task: str) -> list[str]:
-    """Inputs of the review split for a task: what one may look at without touching the test."""
-    examples = read_table(Path(path), EXAMPLES)
-    return examples.filter(pl.col("task_definition") == task)["input"].head(50).to_list()
+def examples_of(path: str, changed: int, task: str) -> list[tuple[str, dict[str, str]]]:
+    """Inputs of the review split for a task, with their slices: what one may look at without touching the test."""
+    examples = read_table(Path(path), EXAMPLES).filter(pl.col("task_definition") == task).head(50)
+    return [(text, slices_to_map(slices)) for text, slices in examples.select("input", "slices").iter_rows()]
 
 
-def fill_in(inputs: list[str]) -> None:
-    """Put the next example into the text field."""
+def fill_in(examples: list[tuple[str, dict[str, str]]]) -> None:
+    """Put the next example into the fields."""
     state = st.session_state
-    state["example"] = (state.get("example", -1) + 1) % len(inputs)
-    state["playground-text"] = inputs[state["example"]]
+    state["example"] = (state.get("example", -1) + 1) % len(examples)
+    state["playground-text"], slices = examples[state["example"]]
+    for part, value in slices.items():
+        state[f"playground-slice-{part}"] = value
 
 
-def send_to_review(project: Project, version: Version, task: TaskDefinition | None, asked: str, said: str) -> None:
-    """Put an answer into the review queue; as somebody chose it, it enters no acceptance rate."""
-    about = About(
-        CAPTURED,
-        None,
-        f"playground-{uuid.uuid4().hex}",
-        task.id if task else None,
-        task.capability if task else None,
-        task.domain if task else None,
-    )
+def send_to_review(
+    project: Project, version: Version, task: TaskDefinition | None, slices: dict[str, str], asked: str, said: str
+) -> None:
+    """Put an answer into the review queue."""
     answered = Answered(version.number, version.model_id, version.variant, "")
-    with FeedbackStore.of(project) as store:
-        store.add(
-            new_event(
-                "capture",
-                about=about,
-                answered=answered,
-                outcome="captured",
-                drawn_by="choice",
-                texts=Texts(input=asked, output=said),
-                details={"language": task.language if task else None},
-            )
-        )
+    exchange = Asked(f"playground-{uuid.uuid4().hex}", asked, task, slices, person()[0])
+    try:
+        with FeedbackStore.of(project) as store:
+            Capture(store, params_of(project).serving.capture).store_chosen(exchange, answered, said)
+    except RoleShiftError as error:  # Streamlit calls this before the page is drawn, outside the shell's care
+        st.session_state["not-sent"] = str(error)
+        return
     st.session_state["sent"] = version.number
 
 
@@ -146,6 +138,7 @@ by_number = {version.number: version for version in versions}
 left, right = st.columns(2)
 chosen = left.multiselect(
     t("versions"), list(by_number), default=[versions[0].number], max_selections=2,
+    placeholder=texts("shell")("choose"),
     format_func=lambda n: version_name(by_number[n]), key="playground-versions",
 )  # fmt: skip
 name = right.selectbox(
@@ -159,9 +152,9 @@ if task is not None:
         slices[part] = st.text_input(part, key=f"playground-slice-{part}")
     st.caption(f"{t('asked_as')} {literal(instruction(task, slices))}")
     table = project.root / "data/examples/review.parquet"
-    inputs = examples_of(str(table), table.stat().st_mtime_ns, task.id) if table.is_file() else []
-    if inputs:
-        st.button(t("example"), on_click=fill_in, args=(inputs,), icon=":material/casino:", type="tertiary")
+    examples = examples_of(str(table), table.stat().st_mtime_ns, task.id) if table.is_file() else []
+    if examples:
+        st.button(t("example"), on_click=fill_in, args=(examples,), icon=":material/casino:", type="tertiary")
 asked = st.text_area(t("text"), key="playground-text", height=160, placeholder=t("text_example"))
 with st.form("ask", border=False):
     with st.popover(t("settings"), icon=":material/tune:"):
@@ -177,9 +170,14 @@ with st.form("ask", border=False):
     go = st.form_submit_button(t("go"), icon=":material/play_arrow:", type="primary")
 if "sent" in st.session_state:
     st.success(t("sent", number=st.session_state.pop("sent")), icon=":material/check:")
-given = (asked, name, tuple(chosen))
+if "not-sent" in st.session_state:
+    st.error(literal(st.session_state.pop("not-sent")))
+given = (asked, name, tuple(chosen), tuple(slices.values()))
+missing = [part for part, value in slices.items() if not value.strip()]
 if go and not (asked.strip() and chosen):
     st.warning(t("nothing_asked"), icon=":material/edit:")
+elif go and missing:
+    st.warning(t("slice_missing", names=literal(", ".join(missing))), icon=":material/edit:")
 elif go:
     config = GenerationConfig(
         max_new_tokens=int(longest),
@@ -198,10 +196,10 @@ elif go:
             with st.spinner(t("loading")):
                 backend, lock = opened(str(project.root), project.tracking_uri, version.content_id, params, version)
             said.append(answer(version, backend, lock, messages, config))
-            show_answer(project, said[-1], task, asked)
+            show_answer(project, said[-1], task, slices, asked)
     st.session_state["said"] = (given, said)
 elif st.session_state.get("said", (None,))[0] == given:  # still there after a click on something else
     for column, each in zip(st.columns(len(chosen)), st.session_state["said"][1], strict=True):
         with column:
             st.subheader(t("version", number=each.version))
-            show_answer(project, each, task, asked)
+            show_answer(project, each, task, slices, asked)

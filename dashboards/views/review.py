@@ -60,17 +60,21 @@ def about(capability: str | None, domain: str | None, slices: list[str]) -> str:
 
 
 def vote_on(project: Project, pair: Pair, queue: str, vote: str) -> None:
-    """Store what was said; Streamlit calls it before the page is drawn again, with the next item."""
+    """Store what was said; Streamlit calls it before the page is drawn again, outside the shell's care for errors."""
     key = pair.about.item_id
     state = st.session_state
     verdicts = [state.get(f"verdict-{side}-{key}") for side in SIDES]
     accepted = [None if verdict is None else verdict == "accept" for verdict in verdicts]
     corrections = [str(state.get(f"correction-{side}-{key}", "")) for side in SIDES]
-    with FeedbackStore.of(project) as store:
-        store_review(
-            store, pair, vote, reviewer=person()[0], queue=queue, accepted=(accepted[0], accepted[1]),
-            corrections=(corrections[0], corrections[1]), reason=str(state.get(f"reason-{key}", "")),
-        )  # fmt: skip
+    try:
+        with FeedbackStore.of(project) as store:
+            store_review(
+                store, pair, vote, reviewer=person()[0], queue=queue, accepted=(accepted[0], accepted[1]),
+                corrections=(corrections[0], corrections[1]), reason=str(state.get(f"reason-{key}", "")),
+            )  # fmt: skip
+    except RoleShiftError as error:
+        state["not-stored"] = str(error)
+        return
     state["last-review"] = (pair.left.version, pair.right.version)
 
 
@@ -100,12 +104,15 @@ def show(project: Project, tasks: dict[str, TaskDefinition], pair: Pair, queue: 
 def judge(project: Project, item: CapturedItem, *, accept: bool) -> None:
     """Store what was said of a captured answer; Streamlit calls it before the page is drawn again."""
     key = item.event.event_id
-    with FeedbackStore.of(project) as store:
-        store_judgement(
-            store, item, accept=accept, reviewer=person()[0],
-            correction=str(st.session_state.get(f"correction-{key}", "")),
-            reason=str(st.session_state.get(f"reason-{key}", "")),
-        )  # fmt: skip
+    try:
+        with FeedbackStore.of(project) as store:
+            store_judgement(
+                store, item, accept=accept, reviewer=person()[0],
+                correction=str(st.session_state.get(f"correction-{key}", "")),
+                reason=str(st.session_state.get(f"reason-{key}", "")),
+            )  # fmt: skip
+    except RoleShiftError as error:
+        st.session_state["not-stored"] = str(error)
 
 
 def show_captured(project: Project) -> None:
@@ -147,6 +154,8 @@ def show_captured(project: Project) -> None:
 st.title(t("title"))
 project, _ = shown_run()
 st.write(t("explained"))
+if "not-stored" in st.session_state:  # what was typed is still in its fields
+    st.error(literal(st.session_state.pop("not-stored")))
 if not may("reviewer"):
     st.info(t("only_reviewers"), icon=":material/lock:")
     st.stop()

@@ -10,8 +10,10 @@ import pytest
 from feedback_samples import NEW, store
 
 from roleshift.contracts import EXAMPLES
+from roleshift.data.preparation.corrections import read_corrections
 from roleshift.data.preparation.preparing import Prepared, prepare_examples
 from roleshift.data.sources.fetching import RandomModelWriter, fetch_sources
+from roleshift.data.sources.local import CORRECTIONS, DELETED
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.corrections import export_corrections
 from roleshift.feedback.events import About, Texts
@@ -186,3 +188,34 @@ def test_the_tables_keep_their_contract(
     correct(prepare(None).examples["review"].row(0, named=True), "better")
     export_corrections(store, tmp_path / "corrections.jsonl")
     assert prepare().examples["train"].schema == EXAMPLES.schema
+
+
+def test_a_correction_without_a_slice_of_its_instruction_is_left_out_and_counted(
+    tmp_path: Path, make_params: Callable[..., Params]
+) -> None:
+    task = TASK | {"instruction": "Answer about {aspect}."}
+    params = make_params(
+        sources={"mine": {"kind": "file", "path": "mine.jsonl", "licence": "CC0"},
+                 "people": {"kind": "feedback", "path": "corrections.jsonl", "licence": "CC0"},
+                 "tiny": {"kind": "random-model"}},
+        corpora={"c": {"source": "mine", "adapter": "table", "task": "faq",
+                       "columns": {"input": "q", "references": ["a"], "slices": {"aspect": "x"}}}},
+        tasks={"faq": task}, prepare={"corrections": "people"}, base={"source": "tiny"},
+    )  # fmt: skip
+    common = {
+        "task_definition": "faq",
+        "event_id": "e",
+        "text_id": "t",
+        "input": "what is it?",
+        "references": ["this"],
+        "time": "1",
+    }
+    rows = [common | {"slices": {"aspect": "price"}}, common | {"slices": {}, "text_id": "u", "input": "and that?"}]
+    (tmp_path / "people").mkdir()
+    (tmp_path / f"people/{CORRECTIONS}").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / f"people/{DELETED}").write_text("[]")
+    kept, rejected = read_corrections(params, tmp_path)
+    assert [row.slices for row in kept] == [{"aspect": "price"}]
+    assert [(each.reason, each.detail) for each in rejected] == [
+        ("missing_slice", "the instruction of faq needs aspect")
+    ]

@@ -8,6 +8,7 @@ from served_models import add_version
 from streamlit.testing.v1 import AppTest
 
 from components import identity
+from roleshift.errors import RoleShiftError
 from roleshift.feedback.store import FeedbackStore
 from roleshift.generation import GenerationConfig, Request, open_backend
 from roleshift.params import load_params
@@ -64,3 +65,51 @@ def test_a_version_answers_as_offline_and_the_answer_can_be_reviewed(clone: Path
         (event,) = store.events()
         texts = store.texts([event.text_id])[str(event.text_id)]
     assert (event.kind, event.drawn_by, texts.output) == ("capture", "choice", expected.output)
+
+
+def test_a_task_with_a_slice_asks_for_it_and_keeps_it_and_what_is_sent_is_redacted(
+    clone: Path, first_model: Path
+) -> None:
+    tracking = open_tracking(f"sqlite:///{clone}/mlflow.db", clone, "roleshift")
+    add_version(tracking, first_model, "challenger", "onnx-fp32")
+    app = page()
+    app.selectbox(key="playground-task").set_value("summarize-papers")
+    app.run()
+    app.text_area[0].set_value("write to ann@example.org")
+    app.number_input[1].set_value(3)
+    next(button for button in app.button if button.label == "Answer").click()
+    app.run()
+    assert "aspect" in app.warning[0].value
+    assert not app.text
+    app.text_input(key="playground-slice-aspect").set_value("outcome")
+    next(button for button in app.button if button.label == "Answer").click()
+    app.run()
+    next(button for button in app.button if button.label == "Send to review").click()
+    app.run()
+    assert not app.exception
+    with FeedbackStore.of(Project(clone, clone)) as store:
+        (event,) = store.events()
+        assert store.texts([event.text_id])[str(event.text_id)].input == "write to [e-mail]"
+        assert event.details["slices"] == {"aspect": "outcome"}
+        assert store.forget("ann") == 1
+
+
+def test_a_store_that_cannot_be_written_is_told_in_one_line(
+    clone: Path, first_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking = open_tracking(f"sqlite:///{clone}/mlflow.db", clone, "roleshift")
+    add_version(tracking, first_model, "challenger", "onnx-fp32")
+    app = page()
+    app.text_area[0].set_value("hello")
+    app.number_input[1].set_value(3)
+    next(button for button in app.button if button.label == "Answer").click()
+    app.run()
+
+    def locked(*_: object) -> None:
+        raise RoleShiftError("feedback.db is locked; try again")
+
+    monkeypatch.setattr(FeedbackStore, "of", locked)
+    next(button for button in app.button if button.label == "Send to review").click()
+    app.run()
+    assert not app.exception
+    assert "is locked" in app.error[0].value

@@ -112,6 +112,24 @@ class Capture:
             )
         )
 
+    def store_chosen(self, asked: Asked, answered: Answered, output: str) -> None:
+        """Store an exchange that somebody sends to review, redacted; as it was chosen, it enters no acceptance rate."""
+        language = asked.task.language if asked.task else None
+        details: dict[str, Any] = {"language": language, "slices": self._slices(asked)}
+        texts = Texts(input=self._redact(asked.text), output=self._redact(output))
+        self._store.add(
+            new_event(
+                "capture",
+                about=_about(asked),
+                answered=answered,
+                outcome="captured",
+                drawn_by="choice",
+                user_id=asked.user_id,
+                texts=texts,
+                details=details,
+            )
+        )
+
     def _slices(self, asked: Asked) -> dict[str, str]:
         """The slices that the instruction names: others are a caller's own text and are not kept."""
         named = asked.task.slice_names if asked.task else ()

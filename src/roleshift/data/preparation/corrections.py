@@ -43,6 +43,12 @@ def read_corrections(params: Params, raw: Path) -> tuple[list[Row], list[Rejecti
             detail = "" if problem else f"{record['task_definition']} is no task of this run"
             rejected.append(Rejection(CORPUS, name, origin, problem or "unknown_task", detail, text))
             continue
+        slices = record.get("slices") or {}
+        missing = [name for name in task.slice_names if not slices.get(name)]
+        if missing:
+            detail = f"the instruction of {task.id} needs {', '.join(missing)}"
+            rejected.append(Rejection(CORPUS, name, origin, "missing_slice", detail, str(record["input"])))
+            continue
         try:
             references = tuple(parse_answer(value, "references", task) for value in record["references"])
         except ValueError as error:
@@ -50,7 +56,7 @@ def read_corrections(params: Params, raw: Path) -> tuple[list[Row], list[Rejecti
             continue
         group = record.get("group_id") or f"text:{sha256_text(normalised_text(record['input']))[:16]}"
         draft = Draft(
-            record["input"], references, group, origin, record.get("slices") or {}, record.get("language"),
+            record["input"], references, group, origin, slices, record.get("language"),
             record.get("domain"),
         )  # fmt: skip
         row = clean_draft(CORPUS, name, draft, task=task, licence=record.get("licence") or licence)
