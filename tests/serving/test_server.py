@@ -227,7 +227,7 @@ def test_what_runs_is_finished_when_the_server_stops(start: Start) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_answer_that_takes_too_long_is_a_504(start: Start, stream: bool) -> None:
-    running = start(timeout_seconds=0.001)
+    running = start(timeout_seconds=1e-9)
     assert running.chat(max_tokens=60, stream=stream).status_code == 504
     assert metric(running, "errors_total", reason="timeout") == 1
 
