@@ -11,6 +11,7 @@ from roleshift.evaluation.floors import floor_items
 from roleshift.evaluation.measures import Precision
 from roleshift.evaluation.plan import read_examples, score_answers, timing_summary, together
 from roleshift.evaluation.report import summarise
+from roleshift.evaluation.slices import with_slices
 from roleshift.files import read_json, write_json
 from roleshift.generation import GenerationConfig, artifact_id_of, open_backend, variant_of
 from roleshift.generation.answers import AnswerStore
@@ -52,6 +53,7 @@ def baseline(stage: Stage) -> None:
         rounds.append(ask(examples["review"], tasks, split="review", config=config, **asked))
     answers, timings = together(rounds)
     items = pl.concat([answers, floor_items(examples["train"], examples["test"], tasks, seed=params.seed)])
+    items = with_slices(items, (examples["test"], examples["review"]), tasks)
     options = metric_options(params.evaluation, stage.root / "data/raw")
     scores = score_answers(items, {"none": pl.concat([examples["test"], examples["review"]])}, tasks, options)
     precision = Precision(params.evaluation.resamples, params.evaluation.confidence, params.seed)

@@ -12,6 +12,7 @@ from roleshift.evaluation.perturbations import perturb
 from roleshift.evaluation.plan import read_examples, score_answers, timing_summary, together
 from roleshift.evaluation.plots import difference_histogram, score_points
 from roleshift.evaluation.report import Tuned, summarise
+from roleshift.evaluation.slices import with_slices
 from roleshift.files import read_json, write_json
 from roleshift.generation import GenerationConfig, artifact_id_of, open_backend
 from roleshift.generation.answers import AnswerStore
@@ -64,6 +65,7 @@ def evaluate(stage: Stage) -> None:
                 rounds.append(asked(examples["review"], split="review"))
                 rounds += [asked(frame, split="test", perturbation=name) for name, frame in noisy.items()]
     items, timings = together(rounds)
+    items = with_slices(items, (examples["test"], examples["review"]), tasks)
     options = metric_options(params.evaluation, stage.root / "data/raw")
     scores = score_answers(items, {"none": pl.concat([examples["test"], examples["review"]]), **noisy}, tasks, options)
     base_items, base_scores = load_tables([stage.root / "evidence/baseline"])
@@ -75,7 +77,6 @@ def evaluate(stage: Stage) -> None:
         shots=params.evaluation.shots,
         precision=Precision(params.evaluation.resamples, params.evaluation.confidence, params.seed),
         tuned=tuned,
-        examples=examples["test"],
         leaked=leaked_items(examples["train"], examples["test"]),
     )
     write_table(stage.out / "evidence/candidate/items.parquet", items, ITEMS)

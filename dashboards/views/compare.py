@@ -17,7 +17,8 @@ from components.safe import literal, model_text
 from components.tables import data_behind, table
 from components.versions import versions_of
 from components.views import choose_view, folded
-from roleshift.evaluation.several import MOST, Several, differences_frame, regressed_frame, verdict_counts
+from roleshift.evaluation.markdown_tables import APPROXIMATE
+from roleshift.evaluation.several import MOST, Several, differences_frame, slices_frame, verdict_counts
 from roleshift.registry.system_facts import (
     candidates_frame,
     changes_frame,
@@ -77,15 +78,19 @@ def usual(comparing: Comparing) -> list[str]:
 
 
 def named(frame: pl.DataFrame, name_of: Callable[[str], str]) -> pl.DataFrame:
-    """Systems, capabilities and metrics in words."""
+    """Systems, capabilities and metrics in words; a metric whose interval is approximate is marked."""
     words: Mapping[str, Callable[[str], str]] = {
         "system": name_of, "capability": capability_name, "metric": metric_name,
     }  # fmt: skip
-    return frame.with_columns(
+    said = frame.with_columns(
         pl.col(column).replace({value: say(value) for value in frame[column].unique().drop_nulls()})
         for column, say in words.items()
         if column in frame.columns
     )
+    if "approximate" not in frame.columns:
+        return said
+    mark = pl.when("approximate").then(pl.lit(APPROXIMATE)).otherwise(pl.lit(""))
+    return said.with_columns(metric=pl.col("metric") + mark).drop("approximate")
 
 
 def margin_now() -> float:
@@ -112,7 +117,8 @@ def show_scores(several: Several, chosen: tuple[str, ...], name_of: Callable[[st
            lambda: table(named(several.values, name_of), "values", title=t("all_metrics")))  # fmt: skip
     st.subheader(t("differences", first=literal(systems[0])))
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    left.caption(t("differences_explained"))
+    approximate = bool(several.values["approximate"].any())
+    left.caption(" ".join([t("differences_explained"), *([t("approximate")] if approximate else [])]))
     right.slider(t("margin"), 0.0, 10.0, MARGIN, 0.5, help=t("margin_help"), key="margin")
     differences = named(differences_frame(several, margin_now()), name_of)
     chart = interval_chart(
@@ -173,13 +179,16 @@ def show_items(comparing: Comparing, chosen: tuple[str, ...], name_of: Callable[
 
 
 def show_slices(several: Several, name_of: Callable[[str], str]) -> None:
-    """Parts of the items on which a system became worse."""
+    """Parts of the items: where a system became worse, then all of them."""
+    found = slices_frame(several)
+    tested, worse = found.filter(pl.col("low").is_not_null()).height, int(found["regressed"].sum())
+    said = t("slices_worse", count=worse, tested=tested) if worse else t("no_slices", tested=tested)
+    st.container(key="answer-slices").markdown(said)
     st.caption(t("slices_explained"))
-    regressed = regressed_frame(several)
-    if regressed.is_empty():
-        st.success(t("no_slices"), icon=":material/check:")
-    else:
-        table(named(regressed, name_of), "slices", title=t("view_slices"))
+    state = pl.when("regressed").then(pl.lit(t("worse"))).when(pl.col("low").is_null()).then(pl.lit(t("too_few")))
+    shown = found.with_columns(verdict=state.otherwise(pl.lit("–"))).drop("regressed")
+    table(named(shown, name_of).rename({"first": "score_first", "other": "score_other"}), "slices",
+          title=t("view_slices"))  # fmt: skip
 
 
 def show_noise(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:

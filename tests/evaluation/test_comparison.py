@@ -43,7 +43,7 @@ def test_a_worse_version_is_called_worse_and_its_slices_and_items_are_named(
     part = found["capabilities"]["summarize"]
     assert part["metrics"]["rouge_l"]["verdict"] == "worse"
     assert found["regression"]
-    assert {entry["slice"] for entry in part["regressed_slices"]} == {"aspect"}
+    assert {entry["slice"] for entry in part["slices"] if entry["regressed"]} == {"aspect"}
     shown = Counter(row["capability"] for row in found["largest"])
     assert set(shown) == {"classify", "extract", "summarize", "translate"}
     assert max(shown.values()) == 10
@@ -62,6 +62,22 @@ def test_a_version_compared_with_itself_is_not_worse(old: Side, tasks: dict[str,
     assert verdicts == {"not worse than the margin"}
     assert found["largest"] == []
     assert not found["regression"]
+
+
+def test_items_too_few_for_the_margin_certify_nothing_however_equal_they_are(tasks: dict[str, TaskDefinition]) -> None:
+    """30 equal pairs still allow one item in 21 to be lost: 1 - 0.05 ** (1 / 30)."""
+    few, enough = (side(tasks, 0.8, count, model_id="old", variant="onnx-int8") for count in (58, 59))
+    for given, verdict, needed in ((few, "undecided", 59), (enough, "not worse than the margin", None)):
+        found = compare(given, given, tasks, **SETTINGS)["capabilities"]["summarize"]["metrics"]["rouge_l"]
+        assert (found["verdict"], found["needed_items"], found["detectable"]) == (verdict, needed, None)
+
+
+def test_an_interval_of_macro_f1_with_a_rare_class_is_marked(tasks: dict[str, TaskDefinition]) -> None:
+    rare, common = (side(tasks, 0.8, count, model_id="old", variant="onnx-int8") for count in (40, 200))
+    for given, marked in ((rare, True), (common, False)):
+        found = compare(given, given, tasks, **SETTINGS)
+        assert ("approximate" in found["capabilities"]["classify"]["metrics"]["macro_f1"].get("note", "")) == marked
+        assert ("≈" in render_table(found)) == ("≈" in render_markdown(found)) == marked
 
 
 def test_an_undecided_comparison_says_how_many_items_would_tell(tasks: dict[str, TaskDefinition]) -> None:

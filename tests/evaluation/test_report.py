@@ -17,6 +17,7 @@ from roleshift.evaluation.perturbations import PERTURBATIONS, perturb
 from roleshift.evaluation.plan import score_answers, timing_summary
 from roleshift.evaluation.plots import difference_histogram, score_points
 from roleshift.evaluation.report import Tuned, summarise
+from roleshift.evaluation.slices import with_slices
 from roleshift.tasks import TaskDefinition
 
 PRECISION = Precision(200, 0.95, 0)
@@ -34,11 +35,10 @@ def summary_of(tasks: dict[str, TaskDefinition], count: int) -> tuple[dict, Evid
         *(answers(frame, 0.5, model_id="tuned", variant="onnx-int8", perturbation=n) for n, frame in noisy.items()),
         floor_items(train, test, tasks),
     ]
-    items = pl.concat(parts)
+    items = with_slices(pl.concat(parts), [test], tasks)
     evidence = Evidence(items, score_answers(items, {"none": test, **noisy}, tasks), tasks)
     summary = summarise(
-        evidence, base_id="base", shots=3, precision=PRECISION, tuned=TUNED, examples=test,
-        leaked=leaked_items(train, test),
+        evidence, base_id="base", shots=3, precision=PRECISION, tuned=TUNED, leaked=leaked_items(train, test)
     )  # fmt: skip
     return summary, evidence
 

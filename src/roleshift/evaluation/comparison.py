@@ -13,7 +13,8 @@ settings or metric signatures. The result is plain JSON values:
       metrics.<metric>   {a, b, difference, low, high, p, p_corrected, verdict, needed_items, detectable,
                          needed_for_margin, n, groups, ...}
       left_out           metrics that only one side has
-      regressed_slices   [{slice, value, difference, low, high, n}], intervals wholly below 0
+      slices             [{slice, value, a, b, difference, low, high, n, p, p_corrected, regressed}] of
+                         `slice_differences`, judged over the slices of all capabilities together
     largest         of each capability the items whose primary score differs most, with both outputs
     regression      whether any capability's verdict is worse by its primary metric
 
@@ -30,15 +31,15 @@ from typing import Any
 
 import polars as pl
 
-from roleshift.contracts import ITEM_KEY, slices_to_map
+from roleshift.contracts import ITEM_KEY
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison_tables import render_json, render_markdown, render_table
 from roleshift.evaluation.evidence import TRUNCATED, Evidence, SystemKey, answer_counts, load_tables
 from roleshift.evaluation.floors import FLOOR
 from roleshift.evaluation.measures import Precision, paired_difference, rounded
 from roleshift.evaluation.metrics.corpus import corpus_score
-from roleshift.evaluation.statistics import needed_groups
-from roleshift.evaluation.verdicts import judge
+from roleshift.evaluation.slices import judge_slices, slice_differences
+from roleshift.evaluation.verdicts import judge, needed_for_margin
 from roleshift.files import read_json
 from roleshift.tasks import TaskDefinition
 
@@ -201,7 +202,7 @@ def _capability(sides: list[Evidence], keys: list[SystemKey], name: str, precisi
         },
         "metrics": metrics,
         "left_out": sorted(set(names[0]) ^ set(names[1])),
-        "regressed_slices": _regressed_slices(sides, keys, name, precision),
+        "slices": _slices(sides, keys, name, primary, precision),
     }
 
 
@@ -212,34 +213,25 @@ def _judge(capabilities: Mapping[str, Any], margin: float, confidence: float) ->
         for metric, entry in part["metrics"].items():
             family = "primary" if metric == part["primary_metric"] else metric
             families.setdefault(family, []).append((metric, entry))
-            entry["needed_for_margin"] = (
-                None
-                if entry["deviation"] is None
-                else needed_groups(entry["deviation"], entry["groups"], margin, confidence)
-            )
+            entry["needed_for_margin"] = needed_for_margin(entry, metric, confidence, margin)
     for family in families.values():
         judge(family, confidence, margin)
+    judge_slices([entry for part in capabilities.values() for entry in part["slices"]], confidence)
 
 
-def _regressed_slices(
-    sides: list[Evidence], keys: list[SystemKey], capability: str, precision: Precision
+def _slices(
+    sides: list[Evidence], keys: list[SystemKey], capability: str, metric: str, precision: Precision
 ) -> list[dict[str, Any]]:
-    """Slices whose interval lies below 0; not corrected for their number, and only where it has one."""
-    metric = sides[0].primary[capability]
     one, two = (evidence.corpus(key, capability, metric) for evidence, key in zip(sides, keys, strict=True))
-    members: dict[tuple[str, str], list[str]] = {}
-    for row in sides[0].rows(keys[0], capability).iter_rows(named=True):
-        for entry in {**slices_to_map(row["slices"]), "language": row["language"], "domain": row["domain"]}.items():
-            members.setdefault(entry, []).append(row["example_id"])
-    found = []
-    for (name, value), ids in sorted(members.items()):
-        if len(ids) == len(one.example_ids):
-            continue
-        difference = paired_difference(one.take(ids), two.take(ids), metric, precision)
-        if difference["high"] is not None and difference["high"] < 0:
-            kept = {key: difference[key] for key in ("difference", "low", "high", "n")}
-            found.append({"slice": name, "value": value, **kept})
-    return found
+    return slice_differences(one, two, sides[0].rows(keys[0], capability), metric, precision)
+
+
+def regressed_slices(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The slices on which a is worse than b after correction, with their `capability`."""
+    return [
+        {"capability": name, **entry}
+        for name, part in comparison["capabilities"].items() for entry in part["slices"] if entry["regressed"]
+    ]  # fmt: skip
 
 
 def _largest(a: Side, b: Side, sides: list[Evidence], keys: list[SystemKey]) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from roleshift.evaluation.markdown_tables import SCALE, as_cell, table
+from roleshift.evaluation.markdown_tables import APPROXIMATE, APPROXIMATE_EXPLAINED, SCALE, as_cell, table
+from roleshift.evaluation.measures import is_approximate
 
 HEAD = ("capability", "metric", "items", "a", "b", "a − b", "interval", "p (Holm)", "detects", "verdict")
 OUTPUT_CHARACTERS = 160
@@ -58,6 +59,7 @@ def _rows(comparison: Mapping[str, Any]) -> list[list[str]]:
         for metric in ordered:
             entry = part["metrics"][metric]
             interval = "–" if entry["low"] is None else f"[{_signed(entry['low'])}, {_signed(entry['high'])}]"
+            interval += APPROXIMATE if is_approximate(entry) else ""
             p = entry["p_corrected"]
             values = (_plain(entry["a"]), _plain(entry["b"]), _signed(entry["difference"]))
             tested = ("–" if p is None else f"{p:.4f}", _plain(entry["detectable"]), _verdict(entry))
@@ -77,6 +79,8 @@ def _legend(comparison: Mapping[str, Any]) -> list[str]:
         "metrics (each capability's first row) together and each further metric by itself. detects: the smallest true "
         f"difference that so many items show with a probability of 80%. Margin: {margin}."
     ]
+    if any(is_approximate(entry) for part in comparison["capabilities"].values() for entry in part["metrics"].values()):
+        lines.append(APPROXIMATE_EXPLAINED)
     if needed:
         lines.append(f"Independent items that would show a true difference of {margin}: {', '.join(needed)}.")
     return lines
@@ -100,12 +104,19 @@ def _verdict(entry: Mapping[str, Any]) -> str:
 
 
 def _slices(comparison: Mapping[str, Any]) -> list[str]:
-    return [
+    slices = [(name, entry) for name, part in comparison["capabilities"].items() for entry in part["slices"]]
+    lines = [
         f"regressed slice: {capability}, {found['slice']} = {found['value']}: {_signed(found['difference'])} "
-        f"[{_signed(found['low'])}, {_signed(found['high'])}], {found['n']} items (not corrected)"
-        for capability, part in comparison["capabilities"].items()
-        for found in part["regressed_slices"]
-    ]
+        f"[{_signed(found['low'])}, {_signed(found['high'])}], {found['n']} items, p {found['p_corrected']:.4f} (Holm)"
+        for capability, found in slices if found["regressed"]
+    ]  # fmt: skip
+    small = [f"{name}: {each['slice']} = {each['value']} ({each['n']})" for name, each in slices if each["low"] is None]
+    if slices:
+        tested = len(slices) - len(small)
+        lines.append(f"{len(lines)} of {tested} slices with enough items regressed (Holm over all of them)")
+    if small:
+        lines.append(f"{len(small)} slices are too small for a statement: {', '.join(small)}")
+    return lines
 
 
 def _largest(comparison: Mapping[str, Any]) -> list[str]:

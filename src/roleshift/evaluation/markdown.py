@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from roleshift.evaluation.markdown_tables import (
+    APPROXIMATE_EXPLAINED,
     SCALE,
     SYSTEMS,
     classes_markdown,
@@ -48,7 +49,7 @@ def report_markdown(summary: Mapping[str, Any]) -> str:
             f"## {name}\n",
             _about(part, summary["tuned"]["shipped"]),
             systems_markdown(part),
-            _comparisons(part, summary["settings"]["confidence"]),
+            _comparisons(part),
             _classes(part, summary["tuned"]["shipped"]),
             _slices(part),
             _robustness(part),
@@ -72,7 +73,7 @@ def _how_to_read(summary: Mapping[str, Any]) -> str:
         f"**Figures.** Scores are times 100. Brackets hold {confidence} intervals: bootstrap for scores and "
         f"differences, exact for pass rates. Fewer than {settings['minimum_groups']} independent items have no "
         f"interval, and with fewer than {VERIFIED_GROUPS} it may be a little too narrow "
-        "([interval-coverage.md](interval-coverage.md)).",
+        f"([interval-coverage.md](interval-coverage.md)). {APPROXIMATE_EXPLAINED}",
         "**Passes.** An item passes when its score by the capability's primary metric (its first column) reaches the "
         "task's threshold, which was set before anything was measured.",
         "**Comparisons** are paired: the same items on both sides. p is by approximate randomisation, corrected by "
@@ -174,11 +175,10 @@ def _about(part: Mapping[str, Any], shipped: str) -> str:
     return text + "\n"
 
 
-def _comparisons(part: Mapping[str, Any], confidence: float) -> str:
+def _comparisons(part: Mapping[str, Any]) -> str:
     rows = []
     for name, entry in part["differences"].items():
         primary = entry["primary"]
-        deviation = primary["deviation"]
         verdict = primary["verdict"]
         if primary.get("needed_items"):
             verdict += f" (about {primary['needed_items']} items would tell)"
@@ -188,7 +188,7 @@ def _comparisons(part: Mapping[str, Any], confidence: float) -> str:
                 SYSTEMS.get(entry["b"], entry["b"]),
                 signed(primary),
                 number(primary["p_corrected"], 4),
-                percent(None if deviation is None else detectable_difference(deviation, confidence)),
+                percent(primary["detectable"]),
                 verdict,
             ]
         )

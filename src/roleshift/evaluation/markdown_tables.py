@@ -3,10 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from roleshift.evaluation.measures import SMALL_CLASS, is_approximate
 from roleshift.evaluation.metrics.corpus import DESCRIPTIVE
 
 SCALE = 100
 """Scores are shown times 100, as the field does."""
+APPROXIMATE = " ≈"
+APPROXIMATE_EXPLAINED = (
+    f"≈: an interval of macro F1 that is approximate, since a class has fewer than {SMALL_CLASS} items."
+)
 SYSTEMS = {
     "base": "base",
     "base-shots": "base, examples in the prompt",
@@ -41,11 +46,13 @@ def results_markdown(summary: Mapping[str, Any]) -> str:
         shown[3] = f"**{shown[3]}**" if part["beats_all"] else shown[3]
         rows.append([f"{name} ({metric}, {part['items']})", *shown, difference(part, "tuned-base")])
     confidence = f"{summary['settings']['confidence']:.0%}"
+    text = table(head, rows)
+    explained = f" {APPROXIMATE_EXPLAINED}" if APPROXIMATE in text else ""
     return (
-        table(head, rows)
+        text
         + f"\nScores times 100, {confidence} bootstrap intervals in brackets. Bold: above base, base with examples "
         f"and every trivial floor by paired intervals that exclude 0 ({summary['beats_all']} of "
-        f"{len(summary['capabilities'])} capabilities).\n"
+        f"{len(summary['capabilities'])} capabilities).{explained}\n"
     )
 
 
@@ -93,7 +100,7 @@ def interval(found: Mapping[str, Any]) -> str:
     """A value with its interval, or why it has none."""
     if found["low"] is None:
         return f"{percent(found['value'])} (too few items)"
-    return f"{percent(found['value'])} [{percent(found['low'])}, {percent(found['high'])}]"
+    return f"{percent(found['value'])} [{percent(found['low'])}, {percent(found['high'])}]{_mark(found)}"
 
 
 def difference(part: Mapping[str, Any], comparison: str) -> str:
@@ -109,7 +116,11 @@ def signed(found: Mapping[str, Any]) -> str:
     text = f"{found['difference'] * SCALE:+.1f}"
     if found["low"] is None:
         return f"{text} (too few items)"
-    return f"{text} [{found['low'] * SCALE:+.1f}, {found['high'] * SCALE:+.1f}]"
+    return f"{text} [{found['low'] * SCALE:+.1f}, {found['high'] * SCALE:+.1f}]{_mark(found)}"
+
+
+def _mark(found: Mapping[str, Any]) -> str:
+    return APPROXIMATE if is_approximate(found) else ""
 
 
 def percent(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """One figure with what belongs to it: interval, number of items, signature; as JSON values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +49,7 @@ def measure(corpus: Corpus, metric: str, precision: Precision) -> dict[str, Any]
         confidence=precision.confidence,
         seed=precision.seed,
     )
-    note = _note(interval.groups, interval.low)
-    if metric == "macro_f1" and interval.low is not None and _smallest_class(corpus.statistics) < SMALL_CLASS:
-        note = f"approximate: a class has fewer than {SMALL_CLASS} items"
+    note = _note(interval.groups, interval.low) or _approximate(corpus, metric)
     return {
         "value": rounded(interval.value),
         "low": rounded(interval.low),
@@ -66,8 +65,8 @@ def paired_difference(a: Corpus, b: Corpus, metric: str, precision: Precision) -
 
     difference, low, high (paired bootstrap), p (paired approximate randomisation, two-sided), n,
     groups, deviation (bootstrap standard deviation), detectable (the smallest true difference that a
-    test on as many items finds with a probability of 80%), better_items and worse_items (where a's
-    score is above or below b's); `note` as for `measure`.
+    test on as many items finds with a probability of 80%; None where no pair differs), better_items and
+    worse_items (where a's score is above or below b's); `note` as for `measure`.
     """
     common = sorted(set(a.example_ids) & set(b.example_ids))
     a, b = a.take(common), b.take(common)
@@ -82,7 +81,7 @@ def paired_difference(a: Corpus, b: Corpus, metric: str, precision: Precision) -
         **settings,
     )
     swapped = approximate_randomisation(a.statistics, b.statistics, function, trials=precision.resamples, **settings)
-    note = _note(boot.groups, boot.low)
+    note = _note(boot.groups, boot.low) or _approximate(a, metric)
     return {
         "difference": rounded(boot.difference),
         "low": rounded(boot.low),
@@ -92,7 +91,7 @@ def paired_difference(a: Corpus, b: Corpus, metric: str, precision: Precision) -
         "groups": boot.groups,
         "deviation": rounded(boot.deviation),
         "detectable": None
-        if boot.deviation is None
+        if not boot.deviation  # too few groups, or not one pair that differs
         else rounded(detectable_difference(boot.deviation, precision.confidence)),
         "worse_items": int((a.scores < b.scores).sum()),
         "better_items": int((a.scores > b.scores).sum()),
@@ -119,6 +118,17 @@ def _note(groups: int, low: float | None) -> str | None:
         return f"too few items for an interval: {groups} independent ones, {MINIMUM_GROUPS} are needed"
     if low is None:
         return "no interval: the value is undefined in a resample"
+    return None
+
+
+def is_approximate(figure: Mapping[str, Any]) -> bool:
+    """Whether a figure of `measure` or `paired_difference` has an interval that its note calls approximate."""
+    return figure["low"] is not None and "note" in figure
+
+
+def _approximate(corpus: Corpus, metric: str) -> str | None:
+    if metric == "macro_f1" and _smallest_class(corpus.statistics) < SMALL_CLASS:
+        return f"approximate: a class has fewer than {SMALL_CLASS} items"
     return None
 
 

@@ -49,7 +49,7 @@ from roleshift.evaluation.floors import FLOOR
 from roleshift.evaluation.measures import Precision, measure, paired_difference, pass_rate, rounded
 from roleshift.evaluation.metrics.corpus import per_class
 from roleshift.evaluation.robustness import capability_robustness, perturbation_robustness
-from roleshift.evaluation.slices import slice_report, slice_values
+from roleshift.evaluation.slices import slice_report
 from roleshift.evaluation.statistics import MINIMUM_GROUPS
 from roleshift.evaluation.verdicts import judge
 
@@ -73,14 +73,9 @@ def summarise(
     shots: int,
     precision: Precision,
     tuned: Tuned | None = None,
-    examples: pl.DataFrame | None = None,
     leaked: Mapping[str, set[str]] | None = None,
 ) -> dict[str, Any]:
-    """Everything above from the evidence of one split.
-
-    `examples` (contracts.EXAMPLES of that split) and `leaked` (ids by where the text was found) go
-    with `tuned`.
-    """
+    """Everything above from the evidence of one split; `leaked` (ids by where the text was found) goes with `tuned`."""
     systems = named_systems(evidence, base_id, tuned)
     capabilities: dict[str, Any] = {
         name: _capability(evidence, systems, name, precision) for name in evidence.capabilities
@@ -107,9 +102,7 @@ def summarise(
     for name, part in capabilities.items():
         part["beats_all"] = _beats_all(part["differences"], shots)
         part.update(_classes(evidence, shipped, name))
-        if examples is not None:
-            values = slice_values(examples, evidence, name)
-            part["slices"] = slice_report(evidence, shipped, name, values, precision)
+        part["slices"] = slice_report(evidence, shipped, name, precision)
         part["robustness"] = capability_robustness(evidence, shipped, name, precision)
         if leaked is not None:
             part["leaks"] = _leaks(evidence, shipped, name, leaked, precision)

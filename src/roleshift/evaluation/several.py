@@ -11,7 +11,7 @@ from roleshift.contracts import ITEM_KEY
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import ALLOWED, Side, compare
 from roleshift.evaluation.evidence import Evidence, load_tables
-from roleshift.evaluation.measures import Precision, measure
+from roleshift.evaluation.measures import Precision, is_approximate, measure
 from roleshift.evaluation.verdicts import verdict
 from roleshift.tasks import TaskDefinition
 
@@ -27,6 +27,7 @@ VALUES = pl.Schema(
         "low": pl.Float64(),
         "high": pl.Float64(),
         "items": pl.Int64(),
+        "approximate": pl.Boolean(),  # the interval, see `measures.is_approximate`
     }
 )
 
@@ -94,7 +95,7 @@ def differences_frame(several: Several, margin: float) -> pl.DataFrame:
     for name, comparison in several.comparisons.items():
         for capability, part in comparison["capabilities"].items():
             entry = part["metrics"][part["primary_metric"]]
-            said, needed = verdict(entry, comparison["confidence"], margin)
+            said, needed = verdict(entry, part["primary_metric"], comparison["confidence"], margin)
             scaled = {
                 column: None if entry[key] is None else 100 * entry[key]
                 for column, key in (("value", "difference"), ("low", "low"), ("high", "high"))
@@ -109,6 +110,7 @@ def differences_frame(several: Several, margin: float) -> pl.DataFrame:
                     "verdict": said,
                     "needed_items": needed,
                     "items": entry["n"],
+                    "approximate": is_approximate(entry),
                 }
             )
     floats = dict.fromkeys(("value", "low", "high", "p_corrected"), pl.Float64)  # all null where items are too few
@@ -126,21 +128,31 @@ def verdict_counts(differences: pl.DataFrame) -> dict[str, dict[str, int]]:
     return found
 
 
-def regressed_frame(several: Several) -> pl.DataFrame:
-    """The slices on which a further system lies wholly below the first; differences times 100."""
+def slices_frame(several: Several) -> pl.DataFrame:
+    """Every slice, those on which a further system is worse than the first after correction first.
+
+    first and other (the two scores), difference, low and high are times 100; low and high are null where a
+    slice has too few items for a statement.
+    """
+    shown = {"first": "b", "other": "a", "difference": "difference", "low": "low", "high": "high"}
     rows = [
         {
             "system": name,
             "capability": capability,
-            **{key: found[key] for key in ("slice", "value")},
-            **{key: 100 * found[key] for key in ("difference", "low", "high")},
-            "items": found["n"],
+            **{key: entry[key] for key in ("slice", "value")},
+            **{column: None if entry[key] is None else 100 * entry[key] for column, key in shown.items()},
+            **{key: entry[key] for key in ("p_corrected", "regressed")},
+            "items": entry["n"],
         }
         for name, comparison in several.comparisons.items()
         for capability, part in comparison["capabilities"].items()
-        for found in part["regressed_slices"]
+        for entry in part["slices"]
     ]
-    return pl.DataFrame(rows)
+    floats = dict.fromkeys((*shown, "p_corrected"), pl.Float64)
+    schema = dict.fromkeys(("system", "capability", "slice", "value"), pl.String) | floats
+    return pl.DataFrame(rows, schema={**schema, "regressed": pl.Boolean, "items": pl.Int64}).sort(
+        ~pl.col("regressed"), "system", "capability", "slice", "value"
+    )
 
 
 def item_differences(first: Side, other: Side, tasks: Mapping[str, TaskDefinition]) -> pl.DataFrame:
@@ -180,5 +192,5 @@ def _values(side: Side, tasks: Mapping[str, TaskDefinition], precision: Precisio
             figure = measure(evidence.corpus(key, capability, metric), metric, precision)
             scaled = (None if figure[part] is None else 100 * figure[part] for part in ("value", "low", "high"))
             primary = metric == evidence.primary[capability]
-            rows.append((capability, metric, primary, side.name, *scaled, figure["n"]))
+            rows.append((capability, metric, primary, side.name, *scaled, figure["n"], is_approximate(figure)))
     return rows

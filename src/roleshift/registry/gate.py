@@ -12,9 +12,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from roleshift.errors import RoleShiftError
-from roleshift.evaluation.comparison import compare
+from roleshift.evaluation.comparison import compare, regressed_slices
 from roleshift.evaluation.measures import Precision
-from roleshift.evaluation.statistics import needed_groups
 from roleshift.feedback.events import Answered, Event
 from roleshift.feedback.summary import win_rate
 from roleshift.files import hash_tree, read_json
@@ -172,11 +171,12 @@ def _paired(tracking: Tracking, params: Params, version: Version, against: Versi
     ]  # fmt: skip
     better = [name for name, entry in primary.items() if entry["verdict"] == "better"]
     slices = [
-        say("of_slice", name=name, slice=each["slice"], value=each["value"], figure=_figure(each))
-        for name, part in found["capabilities"].items() for each in part["regressed_slices"]
-    ]  # fmt: skip
-    counted = {"count": len(slices), "allowed": gate.regressed_slices}
-    few = _too_few(primary, gate.margin, evaluation.confidence)
+        say("of_slice", name=each["capability"], slice=each["slice"], value=each["value"], figure=_figure(each))
+        for each in regressed_slices(found)
+    ]
+    tested = sum(each["low"] is not None for part in found["capabilities"].values() for each in part["slices"])
+    counted = {"count": len(slices), "tested": tested, "allowed": gate.regressed_slices}
+    few = _too_few(primary)
     ground = {"against": against.number, "margin": 100 * gate.margin}
     return [
         _rule("not worse", not doubtful, say("not_worse", **ground, found=doubtful or say("none_is_worse"))),
@@ -193,14 +193,14 @@ def _verdict(name: str) -> Statement:
     return say(f"verdict_{name.replace(' ', '_')}")
 
 
-def _too_few(primary: Mapping[str, Mapping[str, Any]], margin: float, confidence: float) -> list[Statement]:
+def _too_few(primary: Mapping[str, Mapping[str, Any]]) -> list[Statement]:
     """Capabilities whose statement these items cannot make: undecided, and equal models would be so too."""
     found = []
     for name, entry in primary.items():
         if entry["verdict"] == "too few items":
             found.append(say("few_for_interval", name=name, items=entry["n"], needed=entry["needed_items"]))
         elif entry["verdict"] == "undecided":
-            needed = needed_groups(entry["deviation"], entry["groups"], margin, confidence)
+            needed = entry["needed_for_margin"] or entry["needed_items"]  # the latter where no pair differs
             if needed is not None and needed > entry["groups"]:
                 found.append(say("few_for_margin", name=name, items=entry["groups"], needed=needed))
     return found

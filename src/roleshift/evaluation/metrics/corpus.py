@@ -126,6 +126,9 @@ CORPUS_SCORES: dict[str, Callable[[Floats], Floats]] = {
 `mean_primary` is made in reports where the tasks of one capability have different primary metrics.
 """
 
+MEANS = frozenset(name for name, score in CORPUS_SCORES.items() if score is ratio)
+"""Metrics whose corpus score is the mean of the items' scores."""
+
 DESCRIPTIVE = frozenset({"length_ratio", "distinct_1", "distinct_2", "repetition", "copied_ngrams"})
 """Metrics that describe answers: more is neither better nor worse."""
 
