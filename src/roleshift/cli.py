@@ -90,6 +90,8 @@ def compare(
     from roleshift.params import load_params
     from roleshift.registry.sides import side_of
 
+    if as_json and markdown:
+        raise RoleShiftError("--json and --markdown: choose one")
     project = Project.discover()
     params = load_params(project.root / "params.yaml")
     with tempfile.TemporaryDirectory() as downloads:

@@ -180,7 +180,7 @@ def test_history_hashes_the_judged_evidence_when_asked(
     result = CliRunner().invoke(app, ["history", "--verify", "--json"])
     assert result.exit_code == 0, result.output
     assert "evidence of 2 of 2 entries hashed: as it was judged" in result.stderr
-    assert [entry["hash"] for entry in json.loads(result.stdout)] == [entry.hash for entry in champions]
+    assert [entry["hash"] for entry in json.loads(result.stdout)["entries"]] == [entry.hash for entry in champions]
     forge(tracking)
     assert "entry 1: the evidence of run" in str(CliRunner().invoke(app, ["history", "--verify"]).exception)
     assert CliRunner().invoke(app, ["history"]).exit_code == 0

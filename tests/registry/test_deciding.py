@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_project import REPOSITORY, make_project
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from test_gate import give_evidence
 from typer.testing import CliRunner
 
@@ -14,7 +17,9 @@ from roleshift.cli import app
 from roleshift.errors import RoleShiftError
 from roleshift.files import hash_tree
 from roleshift.params import Params, load_params
+from roleshift.registry import deciding, promotion
 from roleshift.registry.deciding import decide, judge
+from roleshift.registry.gate import GATE
 from roleshift.registry.manifest import user
 from roleshift.registry.promotion import standing
 from roleshift.registry.registering import Registered
@@ -89,6 +94,55 @@ def test_register_promotes_only_where_it_is_told_to_and_the_gate_passes(
     assert [(e.who, e.reason) for e in now.entries] == [(user(), "automatic: the gate passed")] * len(now.entries)
 
 
+@pytest.mark.parametrize("place", ["run_gate", "_move"], ids=["after the gate", "after the entry"])
+def test_an_automatic_promotion_that_was_killed_is_made_up_for(
+    tracking: Tracking, measured: Callable[..., Registered], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    params, registered = with_registry(promote="automatic"), measured(0.8)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(*((deciding, "promote") if place == "run_gate" else (promotion, "_move")), killed)
+        decide(tracking, params, registered, votes=(), move=True)
+    assert standing(tracking, NAME).alias is None
+    again = replace(registered, changes=())
+    assert decide(tracking, params, again, votes=(), move=True) is not None
+    assert (standing(tracking, NAME).alias, len(standing(tracking, NAME).entries)) == (2, 1)
+    assert decide(tracking, params, again, votes=(), move=True) is None
+
+
+def test_a_version_that_people_rolled_back_from_is_not_promoted_again_by_itself(
+    tracking: Tracking, measured: Callable[..., Registered]
+) -> None:
+    params = with_registry(promote="automatic")
+    decide(tracking, params, measured(0.7), votes=(), move=True)
+    registered = measured(0.9)
+    decide(tracking, params, registered, votes=(), move=True)
+    assert standing(tracking, NAME).alias == 3
+    promotion.rollback(tracking, NAME, expected=3, who="ann", reason="complaints")
+    assert decide(tracking, params, replace(registered, changes=()), votes=(), move=True) is None
+    assert standing(tracking, NAME).alias == 2
+
+
+def test_who_may_only_read_gets_the_result_without_storing_it(
+    tracking: Tracking,
+    measured: Callable[..., Registered],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    version = measured(0.8).tuned
+
+    def denied(*_: object) -> None:
+        raise MlflowException("Permission denied", error_code=PERMISSION_DENIED)
+
+    monkeypatch.setattr(tracking.client, "log_dict", denied)
+    assert judge(tracking, with_registry(), version, votes=()).passed
+    assert "not stored with version 2: you may only read" in caplog.text
+    assert GATE not in tracking.client.get_model_version(NAME, "2").tags
+
+
 def test_automatic_promotion_asks_who_runs_it(tracking: Tracking, measured: Callable[..., Registered]) -> None:
     params = with_registry(promote="automatic", approvers=("nobody-of-this-name",))
     with pytest.raises(RoleShiftError, match=f"{user()} may not change the champion"):
@@ -130,5 +184,16 @@ def test_the_commands_promote_refuse_waive_roll_back_and_reconcile(
     assert "drift: the alias champion is version 3, the audit log says version 2" in run("history")
     assert "champion: version 2, as the audit log says" in run("reconcile")
     assert "drift" not in run("history")
-    kinds = [(entry["kind"], entry["gate"]) for entry in json.loads(run("history", "--json"))]
-    assert kinds == [("promote", "pass"), ("waive", "waived"), ("promote", "waived"), ("rollback", None)]
+    kinds = [(entry["kind"], entry["gate"]) for entry in json.loads(run("history", "--json"))["entries"]]
+    assert kinds == [
+        ("promote", "pass"), ("waive", "waived"), ("promote", "waived"), ("rollback", None), ("restore", None),
+    ]  # fmt: skip
+    tracking.client.set_registered_model_alias(NAME, "champion", "3")
+    accepted = run("reconcile", "--accept", "--reason", "agreed on the phone")
+    assert "not worse" in accepted
+    assert "champion: version 3, as the audit log says" in accepted
+    found = json.loads(run("history", "--json"))
+    assert (found["champion"], found["drift"]) == (3, None)
+    last = found["entries"][-1]
+    assert (last["kind"], last["gate"], last["reason"]) == ("reconcile", "fail", "agreed on the phone")
+    assert last["evidence_hash"] == found["entries"][2]["evidence_hash"]  # what version 3 was promoted by

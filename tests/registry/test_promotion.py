@@ -154,6 +154,8 @@ def test_an_altered_artifact_is_refused_on_promotion_and_passed_over_on_rollback
     damage(tracking, 3)
     rollback(tracking, "complaints")
     assert champion(tracking) == [2]
+    last = promotion.standing(tracking, NAME).entries[-1]
+    assert last.reason == "complaints (passed over, not intact: version 3)"
     with pytest.raises(RoleShiftError, match=r"model\.onnx: differs from the registered content"):
         promote(tracking, 3, 2)
     with pytest.raises(RoleShiftError, match=r"model\.onnx: differs"):
@@ -187,10 +189,10 @@ def test_an_alias_moved_by_other_means_is_drift_until_it_is_reconciled(tracking,
     assert "is version 3, the audit log says version 2" in str(promotion.standing(tracking, NAME).drift)
     with pytest.raises(RoleShiftError, match="roleshift reconcile"):
         promote(tracking, 4, 3)
-    promotion.reconcile(tracking, NAME, accept=False, who="ann", reason=None)
+    promotion.restore(tracking, NAME, who="ann", reason=None)
     assert champion(tracking) == [2]
     tracking.client.set_registered_model_alias(NAME, "champion", "3")
-    promotion.reconcile(tracking, NAME, accept=True, who="ann", reason="agreed on the phone")
+    promotion.accept(tracking, NAME, passing(3), who="ann", reason="agreed on the phone")
     now = promotion.standing(tracking, NAME)
     assert (now.alias, now.audited, now.drift) == (3, 3, None)
 
@@ -201,8 +203,8 @@ def test_an_alias_on_a_version_made_by_other_means_is_drift_and_is_not_accepted(
     tracking.client.set_registered_model_alias(NAME, "champion", "5")
     assert "is version 5, the audit log says version 2" in str(promotion.standing(tracking, NAME).drift)
     with pytest.raises(RoleShiftError, match="'5' names no version"):
-        promotion.reconcile(tracking, NAME, accept=True, who="ann", reason="it is there")
-    promotion.reconcile(tracking, NAME, accept=False, who="ann", reason=None)
+        promotion.accept(tracking, NAME, passing(5), who="ann", reason="it is there")
+    promotion.restore(tracking, NAME, who="ann", reason=None)
     assert champion(tracking) == [2]
 
 
@@ -237,6 +239,27 @@ def test_an_entry_cannot_be_changed_and_an_altered_or_missing_one_is_found(track
         connection.execute("DELETE FROM roleshift_audit WHERE sequence = 2")
     with pytest.raises(RoleShiftError, match="entry 2 is missing"):
         promotion.standing(tracking, NAME)
+
+
+def test_the_end_of_the_log_cannot_be_cut_off_or_written_anew_unnoticed(tracking, versions):
+    promote(tracking, 2, None)
+    promote(tracking, 3, 2)
+    with sqlite3.connect(database(tracking)) as connection:
+        connection.execute("DROP TRIGGER roleshift_audit_delete")
+        connection.execute("DELETE FROM roleshift_audit WHERE sequence = 2")
+    with pytest.raises(RoleShiftError, match="it ends at entry 1, the registered model names 2"):
+        promotion.standing(tracking, NAME)
+    log = AuditLog(audit_uri(tracking.uri), NAME)
+    log.append("promote", who="eve", after=log.entries(), version_from=2, version_to=4)
+    with pytest.raises(RoleShiftError, match="entry 2 is not the one that the registered model names"):
+        promotion.standing(tracking, NAME)
+
+
+def test_an_entry_whose_name_was_not_yet_left_with_the_model_is_a_part_of_the_log(tracking, versions):
+    promote(tracking, 2, None)
+    log = AuditLog(audit_uri(tracking.uri), NAME)
+    log.append("retire", who="ann", after=log.entries(), version_from=4)
+    assert len(promotion.standing(tracking, NAME).entries) == 2
 
 
 def test_a_log_of_a_newer_schema_is_refused_with_the_remedy(tracking):

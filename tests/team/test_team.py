@@ -101,7 +101,7 @@ def test_bob_verifies_promotes_and_is_on_record_while_ann_may_only_look(ann: Mem
     assert "no change yet" in ann.roleshift("history")
     promoted = bob.roleshift("promote", "challenger", *waived, "--reason", "a model of random weights")
     assert "version 2 is champion (was none)" in promoted
-    entries = json.loads(ann.roleshift("history", "--json"))
+    entries = json.loads(ann.roleshift("history", "--json"))["entries"]
     assert [(entry["who"], entry["kind"]) for entry in entries][-1] == ("bob", "promote")
     assert entries[-1]["version_to"] == 2
 

@@ -117,7 +117,7 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; it is recorded.")]) 
     opened = Opened.here()
     expected = promotion.standing(opened.tracking, opened.name).alias
     entry = promotion.rollback(opened.tracking, opened.name, expected=expected, who=opened.approver(), reason=reason)
-    print(f"version {entry.version_to} is champion again (was {entry.version_from})")
+    print(f"version {entry.version_to} is champion again (was {entry.version_from}): {entry.reason}")
 
 
 def retire(version: VersionArgument, reason: Annotated[str, typer.Option(help="Why; it is recorded.")]) -> None:
@@ -155,9 +155,19 @@ def reconcile(accept: Annotated[bool, typer.Option(help="Take the alias's versio
               reason: Reason = None) -> None:  # fmt: skip
     """Bring the alias champion and the audit log together where the alias was moved by other means."""
     from roleshift.registry import promotion
+    from roleshift.registry.deciding import judge
 
     opened = Opened.here()
-    promotion.reconcile(opened.tracking, opened.name, accept=accept, who=opened.approver(), reason=reason)
+    who = opened.approver()
+    if accept:
+        alias = promotion.standing(opened.tracking, opened.name).alias
+        verdict = None
+        if alias is not None:
+            verdict = judge(opened.tracking, opened.params, opened.version(str(alias)), votes=opened.votes())
+            print(_lines(verdict))
+        promotion.accept(opened.tracking, opened.name, verdict, who=who, reason=reason or "")
+    else:
+        promotion.restore(opened.tracking, opened.name, who=who, reason=reason)
     now = promotion.standing(opened.tracking, opened.name)
     print(f"champion: {'none' if now.alias is None else f'version {now.alias}'}, as the audit log says")
 
@@ -177,7 +187,8 @@ def history(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         judged = sum(entry.evidence_hash is not None for entry in now.entries)
         print(f"evidence of {judged} of {len(now.entries)} entries hashed: as it was judged", file=sys.stderr)
     if as_json:
-        print(json.dumps([asdict(entry) for entry in now.entries], ensure_ascii=False, indent=2))
+        found = {"champion": now.alias, "drift": now.drift, "entries": [asdict(entry) for entry in now.entries]}
+        print(json.dumps(found, ensure_ascii=False, indent=2))
         return
     rows = [
         [str(entry.sequence), entry.time, entry.who, entry.kind, str(entry.version_from or "-"),

@@ -46,7 +46,7 @@ class Entry:
     sequence: int
     time: str  # UTC, ISO 8601
     who: str
-    kind: str  # promote, rollback, reconcile, retire, waive
+    kind: str  # promote, rollback, reconcile, restore, retire, waive
     version_from: int | None
     version_to: int | None
     expected: int | None

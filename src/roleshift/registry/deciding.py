@@ -7,9 +7,9 @@ from roleshift.feedback.events import Event
 from roleshift.params import Params
 from roleshift.registry.gate import GATE, Verdict, run_gate
 from roleshift.registry.identity import acting_user
-from roleshift.registry.promotion import audit_log, promote, require_approver, standing
+from roleshift.registry.promotion import owes, promote, record, require_approver, standing
 from roleshift.registry.registering import Registered
-from roleshift.registry.tracking import Tracking
+from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import Version
 
 
@@ -36,10 +36,10 @@ def judge(
     verdict = run_gate(tracking, params, version, votes=votes, waived=dict.fromkeys(waive, f"{reason} ({who})"))
     used = [rule.name for rule in verdict.rules if rule.state == "waived"]
     if used:
-        log = audit_log(tracking, version.name)
-        log.append(
-            "waive", who=who, after=log.entries(), version_from=version.number, gate=verdict.summary,
-            evidence=version.evidence_run, evidence_hash=verdict.evidence, reason=f"{', '.join(used)}: {reason}",
+        record(
+            tracking, version.name, "waive", who=who, after=standing(tracking, version.name).entries,
+            version_from=version.number, gate=verdict.summary, evidence=version.evidence_run,
+            evidence_hash=verdict.evidence, reason=f"{', '.join(used)}: {reason}",
         )  # fmt: skip
     return verdict
 
@@ -49,15 +49,20 @@ def decide(
 ) -> Verdict | None:
     """Run the gate where something is new or the version has none yet; promote only by `registry.promote: automatic`.
 
-    Without `move` (a DVC experiment) the champion stays whatever the gate says.
+    A promotion that a kill prevented after the gate had passed is made up for. Without `move` (a DVC experiment) the
+    champion stays whatever the gate says.
     """
-    tags = tracking.client.get_model_version(registered.tuned.name, str(registered.tuned.number)).tags
-    if not registered.changes and GATE in tags:
-        return None
+    tuned = registered.tuned
     automatic = move and params.registry.promote == "automatic"
-    before = standing(tracking, registered.tuned.name).alias if automatic else None
-    verdict = run_gate(tracking, params, registered.tuned, votes=votes)
+    now = standing(tracking, tuned.name) if automatic else None
+    with reporting(tracking.uri):
+        said = tracking.client.get_model_version(tuned.name, str(tuned.number)).tags.get(GATE)
+    owed = now is not None and said == "pass" and owes(now, tuned.number)
+    if not registered.changes and said is not None and not owed:
+        return None
+    before = now.alias if now is not None else None
+    verdict = run_gate(tracking, params, tuned, votes=votes)
     if automatic and verdict.passed:
         who = require_approver(params.registry.approvers, acting_user(tracking.uri))
-        promote(tracking, registered.tuned, verdict, expected=before, who=who, reason="automatic: the gate passed")
+        promote(tracking, tuned, verdict, expected=before, who=who, reason="automatic: the gate passed")
     return verdict

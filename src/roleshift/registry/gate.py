@@ -4,12 +4,17 @@ Each rule gives one verdict with its figure. A version is compared, item by item
 or with the baseline where there is none yet or it is the champion itself.
 """
 
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
+
+from mlflow.exceptions import MlflowException
+from requests import HTTPError
 
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import compare, regressed_slices
@@ -25,6 +30,7 @@ from roleshift.registry.versions import Version, download_evidence, list_version
 
 State = Literal["pass", "fail", "not applicable", "waived"]
 GATE = "roleshift.gate"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ def run_gate(
 ) -> Verdict:
     """Apply every rule to the evidence that is stored with the version, and store the result with it.
 
+    Who may only read gets the result too; that it was not stored is logged.
     `votes` are the feedback store's blind comparisons.
     `waived` maps a rule's name to the reason why its failure is accepted.
     """
@@ -93,10 +100,21 @@ def run_gate(
     rules = [_waive(rule, (waived or {}).get(rule.name)) for rule in rules]
     verdict = Verdict(version.number, against.number if against else None, tuple(rules), evidence)
     with reporting(tracking.uri):
-        if version.evidence_run is not None:
-            tracking.client.log_dict(version.evidence_run, asdict(verdict), f"gate/version-{version.number}.json")
-        tracking.client.set_model_version_tag(version.name, str(version.number), GATE, verdict.summary)
+        try:
+            if version.evidence_run is not None:
+                tracking.client.log_dict(version.evidence_run, asdict(verdict), f"gate/version-{version.number}.json")
+            tracking.client.set_model_version_tag(version.name, str(version.number), GATE, verdict.summary)
+        except (MlflowException, HTTPError) as error:
+            if not _denied(error):
+                raise
+            logger.warning("the gate's result is not stored with version %d: you may only read", version.number)
     return verdict
+
+
+def _denied(error: MlflowException | HTTPError) -> bool:
+    if isinstance(error, MlflowException):
+        return bool(error.error_code == "PERMISSION_DENIED")
+    return error.response is not None and error.response.status_code == HTTPStatus.FORBIDDEN
 
 
 def stored_verdict(tracking: Tracking, version: Version) -> Verdict | None:

@@ -9,6 +9,9 @@ import grp
 import os
 import pwd
 from dataclasses import dataclass
+from typing import Any
+
+from mlflow.exceptions import MlflowException
 
 from roleshift.errors import RoleShiftError
 from roleshift.registry.audit import CHAMPION_KINDS, AuditLog, Entry, audit_uri, audited_champion, exclusive
@@ -18,6 +21,8 @@ from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import Version, aliased, list_versions, resolve
 
 CHAMPION = "champion"
+WITNESS = "roleshift.audit"
+"""Tag of the registered model: sequence and hash of the log's last entry, in another place than the log."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,43 @@ def audit_log(tracking: Tracking, name: str) -> AuditLog:
 
 
 def standing(tracking: Tracking, name: str) -> Standing:
-    """Where the champion stands now; raises where the log was altered."""
+    """Where the champion stands now; raises where the log was altered, or its end is missing."""
+    witnessed = _witness(tracking, name)  # read first: entries that come meanwhile are none that are missing
     entries = audit_log(tracking, name).entries()
+    if witnessed is not None:
+        number, last = witnessed
+        if number > len(entries):
+            raise RoleShiftError(
+                f"audit log of {name!r}: it ends at entry {len(entries)}, the registered model names {number}; "
+                "restore it from a copy"
+            )
+        if number and entries[number - 1].hash != last:
+            raise RoleShiftError(
+                f"audit log of {name!r}: entry {number} is not the one that the registered model names; "
+                "restore it from a copy"
+            )
     return Standing(aliased(tracking, name, CHAMPION), audited_champion(entries), entries)
+
+
+def record(tracking: Tracking, name: str, kind: str, *, after: list[Entry], **about: Any) -> Entry:
+    """Add an entry to the log (`AuditLog.append`), and name it as the last one in the registered model's tag."""
+    entry = audit_log(tracking, name).append(kind, after=after, **about)
+    with reporting(tracking.uri):
+        tracking.client.set_registered_model_tag(name, WITNESS, f"{entry.sequence} {entry.hash}")
+    return entry
+
+
+def _witness(tracking: Tracking, name: str) -> tuple[int, str] | None:
+    """Sequence and hash of the entry that the registered model names as the log's last; it may lag behind."""
+    with reporting(tracking.uri):
+        try:
+            value = tracking.client.get_registered_model(name).tags.get(WITNESS)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+    number, _, last = (value or "").partition(" ")
+    return (int(number), last) if number.isdigit() else None
 
 
 def may_promote(approvers: tuple[str, ...] | None, who: str) -> bool:
@@ -104,8 +143,8 @@ def promote(
             )
         _refuse_retired(now, version.number)
         verify(tracking, version)
-        entry = audit_log(tracking, name).append(
-            "promote", who=who, after=now.entries, version_from=now.alias, version_to=version.number,
+        entry = record(
+            tracking, name, "promote", who=who, after=now.entries, version_from=now.alias, version_to=version.number,
             expected=expected, gate=verdict.summary, evidence=version.evidence_run, evidence_hash=verdict.evidence,
             reason=reason,
         )  # fmt: skip
@@ -117,7 +156,8 @@ def rollback(tracking: Tracking, name: str, *, expected: int | None, who: str, r
     """Make the last version that was champion before, is not retired and is still intact, champion again.
 
     Intact: every file as registered, and its evidence what the gate judged by the audit log.
-    `expected` is the champion that the caller wants to leave.
+    `expected` is the champion that the caller wants to leave. The entry's reason names those that were passed
+    over because they are not intact.
     """
     _require_reason(reason)
     with exclusive(tracking.uri, "promote.lock"):
@@ -125,24 +165,28 @@ def rollback(tracking: Tracking, name: str, *, expected: int | None, who: str, r
         _refuse_drift(now)
         _refuse_moved(now, expected)
         complete = {v.number: v for v in list_versions(tracking, name) if v.complete}
-        damaged: list[str] = []
+        damaged: dict[int, str] = {}
         for number in _predecessors(now.entries):
             version = complete.get(number)
             if version is None or number in _retired(now.entries):
                 continue
             try:
                 verify(tracking, version)
-                verify_judged(tracking, _made_champion(now.entries, number))
+                made = _made_champion(now.entries, number)
+                verify_judged(tracking, made)
             except RoleShiftError as error:
-                damaged.append(str(error))
+                damaged[number] = str(error)
                 continue
-            entry = audit_log(tracking, name).append(
-                "rollback", who=who, after=now.entries, version_from=now.alias, version_to=number,
-                expected=expected, evidence=version.evidence_run, reason=reason,
+            over = ", ".join(f"version {each}" for each in damaged)
+            entry = record(
+                tracking, name, "rollback", who=who, after=now.entries, version_from=now.alias, version_to=number,
+                expected=expected, evidence=made.evidence if made.evidence_hash else version.evidence_run,
+                evidence_hash=made.evidence_hash,
+                reason=f"{reason} (passed over, not intact: {over})" if over else reason,
             )  # fmt: skip
             _move(tracking, name, number)
             return entry
-    problem = f"; not intact: {'; '.join(damaged)}" if damaged else ""
+    problem = f"; not intact: {'; '.join(damaged.values())}" if damaged else ""
     raise RoleShiftError(f"{name!r} has no earlier champion to go back to{problem}")
 
 
@@ -154,27 +198,57 @@ def retire(tracking: Tracking, version: Version, *, who: str, reason: str) -> En
     with exclusive(tracking.uri, "promote.lock"):
         now = standing(tracking, version.name)
         _refuse_retired(now, version.number)
-        return audit_log(tracking, version.name).append(
-            "retire", who=who, after=now.entries, version_from=version.number, reason=reason
+        return record(
+            tracking, version.name, "retire", who=who, after=now.entries, version_from=version.number, reason=reason
         )
 
 
-def reconcile(tracking: Tracking, name: str, *, accept: bool, who: str, reason: str | None) -> Entry | None:
-    """Bring alias and log together: the alias back to the log's champion, or with `accept` into the log."""
+def restore(tracking: Tracking, name: str, *, who: str, reason: str | None) -> Entry | None:
+    """Bring the alias back to the champion of the log, on record; None where the two agree."""
     with exclusive(tracking.uri, "promote.lock"):
         now = standing(tracking, name)
         if now.drift is None:
             return None
-        if not accept:
-            _move(tracking, name, now.audited)
+        entry = record(
+            tracking, name, "restore", who=who, after=now.entries, version_from=now.alias, version_to=now.audited,
+            reason=reason,
+        )  # fmt: skip
+        _move(tracking, name, now.audited)
+        return entry
+
+
+def accept(tracking: Tracking, name: str, verdict: Verdict | None, *, who: str, reason: str) -> Entry | None:
+    """Take the alias, moved by other means, into the log; None where the two agree.
+
+    `verdict` is what the gate says of the version that the alias names, and goes on record with its evidence:
+    whoever accepts may accept a failure, for a reason. None where there is no alias any more.
+    """
+    _require_reason(reason)
+    with exclusive(tracking.uri, "promote.lock"):
+        now = standing(tracking, name)
+        if now.drift is None:
             return None
-        _require_reason(reason or "")
-        if now.alias is not None:
-            _refuse_retired(now, now.alias)
-            verify(tracking, resolve(tracking, name, str(now.alias)))
-        return audit_log(tracking, name).append(
-            "reconcile", who=who, after=now.entries, version_from=now.audited, version_to=now.alias, reason=reason
-        )
+        if now.alias != (verdict.version if verdict else None):
+            raise RoleShiftError(f"the champion is {_named(now.alias)} by now; look at `roleshift history`, then again")
+        judged: dict[str, str | None] = {}
+        if verdict is not None:
+            _refuse_retired(now, verdict.version)
+            version = resolve(tracking, name, str(verdict.version))
+            verify(tracking, version)
+            judged = {"gate": verdict.summary, "evidence": version.evidence_run, "evidence_hash": verdict.evidence}
+        return record(
+            tracking, name, "reconcile", who=who, after=now.entries, version_from=now.audited, version_to=now.alias,
+            reason=reason, **judged,
+        )  # fmt: skip
+
+
+def owes(now: Standing, number: int) -> bool:
+    """Whether a version that passed was never made champion, or a kill came before the alias moved."""
+    if number in _retired(now.entries) or now.alias == number:
+        return False
+    if now.audited == number:
+        return _cut_off(now)
+    return all(entry.version_to != number for entry in now.entries if entry.kind in CHAMPION_KINDS)
 
 
 def _cut_off(now: Standing) -> bool:
