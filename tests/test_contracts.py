@@ -57,6 +57,23 @@ def test_defects_name_column_and_row(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_with_other_columns_is_a_one_line_error(tmp_path: Path) -> None:
+    path = tmp_path / "e.parquet"
+    write_table(path, examples(), EXAMPLES)
+    table = pq.read_table(path)
+    at = table.schema.get_field_index("references")
+    for changed, said in (
+        (table.drop_columns(["input"]), "lacks the column 'input'"),
+        (table.set_column(at, "references", pa.array([1, 2])), "its columns are not those of examples"),
+        (table.set_column(at, "references", pa.array([None, ["r"]])), "'references' is missing"),
+    ):
+        pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)
+        with pytest.raises(RoleShiftError, match=said) as caught:
+            read_table(path, EXAMPLES)
+        assert str(caught.value).startswith(str(path))
+        assert len(str(caught.value).splitlines()) == 1
+
+
 def test_a_truncated_file_is_a_one_line_error(tmp_path: Path) -> None:
     path = tmp_path / "e.parquet"
     write_table(path, examples(), EXAMPLES)

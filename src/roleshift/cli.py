@@ -88,7 +88,7 @@ def compare(
     from roleshift.evaluation import comparison, comparison_tables
     from roleshift.evaluation.measures import Precision
     from roleshift.params import load_params
-    from roleshift.registry.sides import side_of
+    from roleshift.registry.sides import side_of, tasks_of
 
     if as_json and markdown:
         raise RoleShiftError("--json and --markdown: choose one")
@@ -97,7 +97,7 @@ def compare(
     with tempfile.TemporaryDirectory() as downloads:
         side_a, side_b = (side_of(project, params, word, Path(downloads)) for word in (a, b))
     precision = Precision(params.evaluation.resamples, params.evaluation.confidence, params.seed)
-    tasks = params.task_definitions()
+    tasks = tasks_of(params, (a, b))
     result = comparison.compare(
         side_a, side_b, tasks, margin=margin, precision=precision, intersect=intersect, allow=allow or ()
     )

@@ -181,7 +181,14 @@ def read_table(path: Path, contract: Contract) -> pl.DataFrame:
             f"{path}: holds {found[0] or 'an unnamed table'} version {found[1] or 'unknown'}, "
             f"this RoleShift reads {contract.name} version {contract.version}; run its stage again"
         )
-    frame = pl.DataFrame(pl.from_arrow(table)).cast(dict(contract.schema))  # type: ignore[arg-type]
+    frame = pl.DataFrame(pl.from_arrow(table))
+    absent = [name for name in contract.schema if name not in frame.columns]
+    if not absent:
+        try:
+            frame = frame.cast(dict(contract.schema))  # type: ignore[arg-type]
+        except pl.exceptions.PolarsError as error:
+            said = str(error).splitlines()[0]
+            raise RoleShiftError(f"{path}: its columns are not those of {contract.name} ({said})") from None
     check(frame, contract, str(path))
     return frame
 

@@ -52,7 +52,8 @@ def test_the_card_says_what_the_evidence_says(
     version = registering().tuned
     evaluated = read_json(REPOSITORY / "docs/default-run/metrics/evaluate.json")
     manifest = download_manifest(tracking, version, tmp_path / "manifest")
-    text = model_card(version, manifest, evaluated, params, {"finetune": 321.4, "export": 12.6})
+    baseline = read_json(REPOSITORY / "docs/default-run/metrics/baseline.json")
+    text = model_card(version, manifest, evaluated, baseline, params, {"finetune": 321.4, "export": 12.6})
     front = yaml.safe_load(text.split("---\n")[1])
     assert front["base_model"] == manifest["base"]["origin"]
     assert {"summarize", "translate", version.variant} <= set(front["tags"])
@@ -61,6 +62,25 @@ def test_the_card_says_what_the_evidence_says(
     assert f"{100 * value['value']:.1f} [{100 * value['low']:.1f}, {100 * value['high']:.1f}]" in text
     assert "- finetune: 321 s\n- export: 13 s" in text
     assert "CC-BY-SA-4.0" in text
+    assert "change under noise" in text
+
+
+def test_the_base_models_card_says_nothing_of_the_tuned_one_by_capability(
+    tracking: Tracking, registering: Callable[..., Registered], tmp_path: Path
+) -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    version = registering().base
+    evaluated, baseline = (
+        read_json(REPOSITORY / f"docs/default-run/metrics/{name}.json") for name in ("evaluate", "baseline")
+    )
+    manifest = download_manifest(tracking, version, tmp_path / "manifest")
+    text = model_card(version, manifest, evaluated, baseline, params, {})
+    by_capability = text.partition("## By capability")[2]
+    assert "### summarize" in by_capability
+    assert evaluated["tuned"]["shipped"] not in by_capability
+    for name, part in baseline["capabilities"].items():
+        figure = part["systems"]["base"]["metrics"][part["primary_metric"]]
+        assert f"{100 * figure['value']:.1f} [{100 * figure['low']:.1f}" in by_capability, name
 
 
 def test_the_card_is_written_once_and_stays_with_the_version(
@@ -68,7 +88,8 @@ def test_the_card_is_written_once_and_stays_with_the_version(
 ) -> None:
     from shutil import copy
 
-    copy(REPOSITORY / "docs/default-run/metrics/evaluate.json", root / "metrics/evaluate.json")
+    for name in ("evaluate", "baseline"):
+        copy(REPOSITORY / f"docs/default-run/metrics/{name}.json", root / f"metrics/{name}.json")
     params = load_params(REPOSITORY / "params.yaml")
     version = registering().tuned
     assert ensure_card(tracking, params, version)

@@ -59,6 +59,15 @@ def report_markdown(summary: Mapping[str, Any]) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def base_markdown(summary: Mapping[str, Any]) -> str:
+    """What metrics/baseline.json says of the base and the floors, by capability; headings of the second level."""
+    parts = []
+    for name, part in summary["capabilities"].items():
+        about = _about(part, "base") if "base" in part["systems"] else ""
+        parts += [f"## {name}\n", about, systems_markdown(part), _slices(part)]
+    return "\n".join(part for part in [*parts, _signatures(summary)] if part)
+
+
 def _how_to_read(summary: Mapping[str, Any]) -> str:
     base, tuned, settings = summary["base"], summary["tuned"], summary["settings"]
     judged = ""

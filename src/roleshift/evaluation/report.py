@@ -35,7 +35,8 @@ too few items do not allow, is null and has a `note`. Nothing here depends on th
       leaks                {input, reference, either, value_without, n_without}
     robustness_by_perturbation.<name>  the mean primary score over all capabilities, as above
 
-`slices`, `robustness`, `leaks`, `classes` and `differences` are in evaluate.json only.
+`robustness`, `leaks`, `classes` and `differences` are in evaluate.json only; `slices` are those of the shipped
+variant there, of the base in baseline.json.
 """
 
 from collections.abc import Mapping
@@ -94,6 +95,9 @@ def summarise(
         "capabilities": capabilities,
     }
     if tuned is None:
+        for name, part in capabilities.items():
+            if "base" in part["systems"]:
+                part["slices"] = slice_report(evidence, systems["base"], name, precision)
         return summary
     shipped = systems[tuned.shipped]
     for part in capabilities.values():

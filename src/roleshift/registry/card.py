@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from roleshift.errors import RoleShiftError
-from roleshift.evaluation.markdown import report_markdown
+from roleshift.evaluation.markdown import base_markdown, report_markdown
 from roleshift.evaluation.markdown_tables import results_markdown
 from roleshift.files import read_json
 from roleshift.params import Params
@@ -39,7 +39,8 @@ def ensure_card(tracking: Tracking, params: Params, version: Version) -> bool:
         with reporting(tracking.uri):
             tracking.client.download_artifacts(run, "metrics", folder)
         evaluated = read_json(Path(folder) / "metrics/evaluate.json")
-        text = model_card(version, manifest, evaluated, params, stage_seconds(Path(folder)))
+        baseline = read_json(Path(folder) / "metrics/baseline.json")
+        text = model_card(version, manifest, evaluated, baseline, params, stage_seconds(Path(folder)))
         with reporting(tracking.uri):
             tracking.client.log_text(run, text, card_path(version))
     return True
@@ -56,10 +57,13 @@ def stored_card(tracking: Tracking, version: Version) -> str:
 
 
 def model_card(
-    version: Version, manifest: Mapping[str, Any], evaluated: Mapping[str, Any], params: Params,
-    seconds: Mapping[str, float],
+    version: Version, manifest: Mapping[str, Any], evaluated: Mapping[str, Any], baseline: Mapping[str, Any],
+    params: Params, seconds: Mapping[str, float],
 ) -> str:  # fmt: skip
-    """The card; every figure in it comes from `evaluated`, the run's metrics/evaluate.json, or `seconds` by stage."""
+    """The card; every figure in it comes from the run's evaluate.json and baseline.json, or `seconds` by stage.
+
+    What is said by capability is of the version's own model: noise and leaks of the tuned one only.
+    """
     base, tasks = manifest["base"], params.task_definitions()
     corpora = {corpus.source: params.sources[corpus.source] for _, corpus in sorted(params.corpora.items())}
     parts = evaluated["capabilities"]
@@ -78,7 +82,8 @@ def model_card(
     ]
     data = [f"- {name}: {source.licence}" for name, source in corpora.items()]
     spent = [f"- {stage}: {value:.0f} s" for stage, value in seconds.items()]
-    report = report_markdown(evaluated).partition("\n## ")[2]
+    base_only = version.kind == "base"
+    report = (f"\n{base_markdown(baseline)}" if base_only else report_markdown(evaluated)).partition("\n## ")[2]
     made = "the untouched base model" if version.kind == "base" else f"LoRA fine-tuning, served as {version.variant}"
     sections = [
         f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False)}---",
@@ -95,7 +100,7 @@ def model_card(
         results_markdown(evaluated),
         "## Limits",
         LIMITS.format(domains=", ".join(sorted({task.domain for task in tasks.values()}))),
-        "## By capability: floors, slices, robustness, leaks",
+        "## By capability: floors and slices" if base_only else "## By capability: floors, slices, robustness, leaks",
         "### " + report.replace("\n## ", "\n### ") if report else "",
         *(["## Time spent", "\n".join(spent)] if spent else []),
     ]  # fmt: skip

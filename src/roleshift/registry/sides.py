@@ -1,13 +1,13 @@
 """What a comparison may name: a version, an alias, a run's folder or an evidence folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import Side, load_evidence
-from roleshift.params import Params
+from roleshift.params import Params, load_params
 from roleshift.project import Project
 
 if TYPE_CHECKING:
@@ -33,6 +33,26 @@ def side_of(project: Project, params: Params, word: str, downloads: Path) -> Sid
 
     tracking = tracking_of(project, params)
     return version_side(tracking, resolve(tracking, params.registry.model_name, word), downloads)
+
+
+def tasks_of(params: Params, words: Iterable[str]) -> "dict[str, TaskDefinition]":
+    """The project's tasks, and those of the runs' folders among `words`, which may have their own.
+
+    Raises where two of them score one task by different metrics.
+    """
+    found, named = params.task_definitions(), dict.fromkeys(params.task_definitions(), "params.yaml")
+    for word in words:
+        file = Path(word.partition(":")[0]) / "params.yaml"
+        if not file.is_file():
+            continue
+        for name, task in load_params(file).task_definitions().items():
+            if name in found and found[name].metric != task.metric:
+                raise RoleShiftError(
+                    f"tasks.{name}.metric: {found[name].metric} in {named[name]}, {task.metric} in {file}; "
+                    "score both by the same one"
+                )
+            found[name], named[name] = task, str(file)
+    return found
 
 
 def version_side(tracking: "Tracking", version: "Version", downloads: Path) -> Side:
