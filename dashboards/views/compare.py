@@ -18,7 +18,7 @@ from components.tables import data_behind, table
 from components.versions import versions_of
 from components.views import choose_view, folded
 from roleshift.evaluation.markdown_tables import APPROXIMATE
-from roleshift.evaluation.several import MOST, Several, differences_frame, slices_frame, verdict_counts
+from roleshift.evaluation.several import MOST, Several, best_floors, differences_frame, slices_frame, verdict_counts
 from roleshift.registry.system_facts import (
     candidates_frame,
     changes_frame,
@@ -113,6 +113,12 @@ def show_scores(several: Several, chosen: tuple[str, ...], name_of: Callable[[st
         title=t("values_chart", confidence=confidence), axis=t("axis"),
     )  # fmt: skip
     draw(chart, primary, "capability", "system")
+    if floors := best_floors(several):
+        said = " · ".join(
+            f"{capability_name(name)} {number(floor['value'])} ({system_name(floor['name'])})"
+            for name, floor in floors.items()
+        )
+        st.caption(t("floors", found=said))
     folded(t("all_metrics"), "values",
            lambda: table(named(several.values, name_of), "values", title=t("all_metrics")))  # fmt: skip
     st.subheader(t("differences", first=literal(systems[0])))

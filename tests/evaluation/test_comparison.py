@@ -11,6 +11,7 @@ from evaluation_samples import answers, make_examples
 from roleshift.contracts import ITEMS, SCORES, write_table
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import Side, compare, load_evidence, render_json, render_markdown, render_table
+from roleshift.evaluation.floors import floor_items
 from roleshift.evaluation.measures import Precision
 from roleshift.evaluation.plan import score_answers
 from roleshift.evaluation.statistics import holm
@@ -70,6 +71,36 @@ def test_items_too_few_for_the_margin_certify_nothing_however_equal_they_are(tas
     for given, verdict, needed in ((few, "undecided", 59), (enough, "not worse than the margin", None)):
         found = compare(given, given, tasks, **SETTINGS)["capabilities"]["summarize"]["metrics"]["rouge_l"]
         assert (found["verdict"], found["needed_items"], found["detectable"]) == (verdict, needed, None)
+
+
+def test_the_best_floor_on_the_same_items_stands_beside_the_values(
+    tmp_path: Path, old: Side, new: Side, tasks: dict[str, TaskDefinition]
+) -> None:
+    train, test = make_examples(tasks, 30, "train"), make_examples(tasks, 60, "test")
+    floors = floor_items(train, test, tasks, seed=0)
+    for part, items in (("candidate", new.items), ("baseline", floors)):
+        write_table(tmp_path / f"evidence/{part}/items.parquet", items, ITEMS)
+        scores = score_answers(items, {"none": test}, tasks)
+        write_table(tmp_path / f"evidence/{part}/scores.parquet", scores, SCORES)
+    # The samples' answers carry a plain hash of references; floors that answered others are left out.
+    assert (
+        compare(load_evidence(tmp_path, "onnx-int8"), old, tasks, **SETTINGS)["capabilities"]["summarize"]["best_floor"]
+        is None
+    )
+    same = floors.with_columns(references_hash=pl.lit("references"))
+    write_table(tmp_path / "evidence/baseline/items.parquet", same, ITEMS)
+    loaded = load_evidence(tmp_path / "evidence/candidate", "onnx-int8")
+    found = compare(loaded, old, tasks, **SETTINGS)
+    for name, part in found["capabilities"].items():
+        if part["primary_metric"] not in ("rouge_l", "accuracy"):
+            continue
+        rows = floors.filter(pl.col("capability") == name)
+        scores = score_answers(rows, {"none": test}, tasks).filter(pl.col("metric") == part["primary_metric"])
+        means = {variant: frame["score"].mean() for (variant,), frame in scores.group_by("variant")}
+        assert part["best_floor"]["value"] == pytest.approx(max(means.values()), abs=1e-6)
+        assert means[part["best_floor"]["name"]] == max(means.values())
+        assert f"({part['best_floor']['name'].removeprefix('floor-')})" in render_table(found)
+    assert compare(new, old, tasks, **SETTINGS)["capabilities"]["summarize"]["best_floor"] is None
 
 
 def test_an_interval_of_macro_f1_with_a_rare_class_is_marked(tasks: dict[str, TaskDefinition]) -> None:

@@ -2,17 +2,19 @@
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 from evaluation_samples import answers, make_examples, make_items, make_task
+from scipy.stats import binomtest
 
 from roleshift.errors import RoleShiftError
-from roleshift.evaluation.evidence import Evidence
+from roleshift.evaluation.evidence import Corpus, Evidence
 from roleshift.evaluation.floors import floor_items
 from roleshift.evaluation.leaks import leaked_items
 from roleshift.evaluation.markdown import report_markdown
 from roleshift.evaluation.markdown_tables import results_markdown
-from roleshift.evaluation.measures import Precision
+from roleshift.evaluation.measures import Precision, measure
 from roleshift.evaluation.perturbations import PERTURBATIONS, perturb
 from roleshift.evaluation.plan import score_answers, timing_summary
 from roleshift.evaluation.plots import difference_histogram, score_points
@@ -74,6 +76,17 @@ def test_the_summary_says_what_beats_what(full: tuple[dict, Evidence]) -> None:
     assert part["robustness"]["indicative"]
     assert part["robustness"]["difference"] < 0
     assert set(summary["robustness_by_perturbation"]) == set(PERTURBATIONS)
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0, 0.4])
+def test_equal_scores_have_the_interval_of_what_was_not_seen(score: float) -> None:
+    ids = tuple(f"e{i}" for i in range(30))
+    scores = np.full(30, score)
+    corpus = Corpus(ids, ids, scores, np.stack([scores, np.ones(30)], axis=1), "")
+    figure = measure(corpus, "accuracy", PRECISION)
+    _, high = binomtest(0, 30).proportion_ci(0.95, method="exact")
+    assert figure["low"] == pytest.approx(score * (1 - high), abs=1e-6)
+    assert figure["high"] == pytest.approx(score + (1 - score) * high, abs=1e-6)
 
 
 def test_the_same_evidence_gives_the_same_summary(

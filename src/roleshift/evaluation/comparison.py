@@ -9,6 +9,7 @@ settings or metric signatures. The result is plain JSON values:
     margin, confidence, resamples
     capabilities.<capability>:
       primary_metric, items
+      best_floor         {name, value}: the best trivial floor on the same items by the primary metric, or null
       answers.<a or b>   {truncated (cut at the token limit), empty}: how many
       metrics.<metric>   {a, b, difference, low, high, p, p_corrected, verdict, needed_items, detectable,
                          needed_for_margin, n, groups, ...}
@@ -52,11 +53,15 @@ LARGEST = 10
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: its name, and the items and scores of one system."""
+    """One side of a comparison: its name, and the items and scores of one system.
+
+    `floors` are items and scores of the trivial floors on the same split; None where none were measured with it.
+    """
 
     name: str
     items: pl.DataFrame
     scores: pl.DataFrame
+    floors: tuple[pl.DataFrame, pl.DataFrame] | None = None
 
 
 def evidence_folder(path: Path) -> Path:
@@ -83,11 +88,19 @@ def load_evidence(path: Path, variant: str | None = None) -> Side:
     if baseline.is_dir():
         others = _plain_test_items(baseline)
         items, scores = pl.concat([items, others[0]]), pl.concat([scores, others[1]])
+    beside = folder.parent / "baseline"
     everyone = items["variant"].unique().sort().to_list()
     if variant not in everyone:
         raise RoleShiftError(f"{folder}: name one of its variants ({', '.join(everyone) or 'none'})")
     items = items.filter(pl.col("variant") == variant)
-    return Side(f"{path}:{variant}", items, scores.join(items, on=list(ITEM_KEY), how="semi"))
+    floors = _floors(beside) if (beside / "items.parquet").is_file() else None
+    return Side(f"{path}:{variant}", items, scores.join(items, on=list(ITEM_KEY), how="semi"), floors)
+
+
+def _floors(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    items, scores = _plain_test_items(folder)
+    items = items.filter(pl.col("model_id") == FLOOR)
+    return items, scores.join(items, on=list(ITEM_KEY), how="semi")
 
 
 def _plain_test_items(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -116,6 +129,9 @@ def compare(
     keys = [_only_system(evidence, side.name) for evidence, side in zip(sides, (a, b), strict=True)]
     capabilities = {name: _capability(sides, keys, name, precision) for name in sides[0].capabilities}
     _judge(capabilities, margin, precision.confidence)
+    floors = _best_floors(a.floors or b.floors, sides[0], keys[0], tasks)
+    for name, part in capabilities.items():
+        part["best_floor"] = floors.get(name)
     primaries = [part["metrics"][part["primary_metric"]] for part in capabilities.values()]
     return {
         **{
@@ -204,6 +220,32 @@ def _capability(sides: list[Evidence], keys: list[SystemKey], name: str, precisi
         "left_out": sorted(set(names[0]) ^ set(names[1])),
         "slices": _slices(sides, keys, name, primary, precision),
     }
+
+
+def _best_floors(
+    floors: tuple[pl.DataFrame, pl.DataFrame] | None,
+    compared: Evidence,
+    key: SystemKey,
+    tasks: Mapping[str, TaskDefinition],
+) -> dict[str, dict[str, Any]]:
+    """By capability, of the floors that answered every compared item and were scored in the same way."""
+    if floors is None:
+        return {}
+    evidence = Evidence(
+        floors[0].join(compared.items, on=["example_id", "references_hash"], how="semi"), floors[1], tasks
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for name in compared.capabilities:
+        metric = compared.primary[name]
+        mine = compared.corpus(key, name, metric)
+        for system in evidence.systems:
+            theirs = evidence.corpus(system, name, metric)
+            if theirs.example_ids != mine.example_ids or theirs.signature != mine.signature:
+                continue
+            value = rounded(corpus_score(metric, theirs.statistics))
+            if value is not None and (name not in found or value > found[name]["value"]):
+                found[name] = {"name": system.variant, "value": value}
+    return found
 
 
 def _judge(capabilities: Mapping[str, Any], margin: float, confidence: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from roleshift.evaluation.markdown_tables import APPROXIMATE, APPROXIMATE_EXPLAINED, SCALE, as_cell, table
 from roleshift.evaluation.measures import is_approximate
 
-HEAD = ("capability", "metric", "items", "a", "b", "a − b", "interval", "p (Holm)", "detects", "verdict")
+HEAD = ("capability", "metric", "items", "floor", "a", "b", "a − b", "interval", "p (Holm)", "detects", "verdict")
 OUTPUT_CHARACTERS = 160
 LARGEST_TITLE = "The items of each capability that differ most, by its primary metric"
 
@@ -63,7 +63,9 @@ def _rows(comparison: Mapping[str, Any]) -> list[list[str]]:
             p = entry["p_corrected"]
             values = (_plain(entry["a"]), _plain(entry["b"]), _signed(entry["difference"]))
             tested = ("–" if p is None else f"{p:.4f}", _plain(entry["detectable"]), _verdict(entry))
-            rows.append([capability, metric, str(entry["n"]), *values, interval, *tested])
+            floor = part["best_floor"] if metric == part["primary_metric"] else None
+            said = "" if floor is None else f"{_plain(floor['value'])} ({floor['name'].removeprefix('floor-')})"
+            rows.append([capability, metric, str(entry["n"]), said, *values, interval, *tested])
     return rows
 
 
@@ -77,7 +79,8 @@ def _legend(comparison: Mapping[str, Any]) -> list[str]:
     lines = [
         "Scores times 100. p: paired approximate randomisation, corrected by Holm over the capabilities, the primary "
         "metrics (each capability's first row) together and each further metric by itself. detects: the smallest true "
-        f"difference that so many items show with a probability of 80%. Margin: {margin}."
+        f"difference that so many items show with a probability of 80%. Margin: {margin}. floor: the best trivial "
+        "answer to the same items, such as a copy of the input; a score that does not beat it shows nothing."
     ]
     if any(is_approximate(entry) for part in comparison["capabilities"].values() for entry in part["metrics"].values()):
         lines.append(APPROXIMATE_EXPLAINED)

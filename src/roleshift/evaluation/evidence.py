@@ -122,7 +122,8 @@ class Evidence:
     def corpus(self, system: SystemKey, capability: str, metric: str) -> Corpus:
         """The scored items; empty where there are none."""
         rows = _of(self.frame, system, capability).filter(pl.col("metric") == metric).sort("example_id")
-        statistics = np.array(rows["statistics"].to_list(), dtype=np.float64).reshape(rows.height, -1)
+        statistics = np.array(rows["statistics"].to_list(), dtype=np.float64)
+        statistics = statistics.reshape(rows.height, -1 if rows.height else 0)
         return Corpus(
             tuple(rows["example_id"].to_list()),
             tuple(rows["group_id"].to_list()),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from roleshift.evaluation.evidence import Corpus, Floats
-from roleshift.evaluation.metrics.corpus import corpus_function
+from roleshift.evaluation.metrics.corpus import DESCRIPTIVE, MEANS, corpus_function
 from roleshift.evaluation.statistics import (
     MINIMUM_GROUPS,
     approximate_randomisation,
@@ -15,6 +15,7 @@ from roleshift.evaluation.statistics import (
     clopper_pearson,
     detectable_difference,
     paired_bootstrap,
+    smallest_margin,
 )
 
 SMALL_CLASS = 20
@@ -38,6 +39,8 @@ def rounded(value: float | None) -> float | None:
 def measure(corpus: Corpus, metric: str, precision: Precision) -> dict[str, Any]:
     """value, low, high, n, groups; `note` where the interval is missing or approximate.
 
+    Where every item has the same score, whose bootstrap interval is a point, the interval is that of scores in
+    [0, 1] of which another one may still be found: exact where they are all 0 or all 1 (Clopper and Pearson, 1934).
     Below VERIFIED_GROUPS groups every interval may be a little too narrow; reports say that once, and
     not at each figure.
     """
@@ -50,10 +53,13 @@ def measure(corpus: Corpus, metric: str, precision: Precision) -> dict[str, Any]
         seed=precision.seed,
     )
     note = _note(interval.groups, interval.low) or _approximate(corpus, metric)
+    low, high = interval.low, interval.high
+    if low is not None and metric in MEANS - DESCRIPTIVE and not np.ptp(corpus.scores):
+        low, high = _of_equal_scores(float(interval.value), interval.groups, precision.confidence)
     return {
         "value": rounded(interval.value),
-        "low": rounded(interval.low),
-        "high": rounded(interval.high),
+        "low": rounded(low),
+        "high": rounded(high),
         "n": len(corpus.example_ids),
         "groups": interval.groups,
         **({"note": note} if note else {}),
@@ -124,6 +130,11 @@ def _note(groups: int, low: float | None) -> str | None:
 def is_approximate(figure: Mapping[str, Any]) -> bool:
     """Whether a figure of `measure` or `paired_difference` has an interval that its note calls approximate."""
     return figure["low"] is not None and "note" in figure
+
+
+def _of_equal_scores(value: float, groups: int, confidence: float) -> tuple[float, float]:
+    unseen = smallest_margin(groups, 1 - (1 - confidence) / 2)
+    return value - value * unseen, value + (1 - value) * unseen
 
 
 def _approximate(corpus: Corpus, metric: str) -> str | None:

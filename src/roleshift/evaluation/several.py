@@ -1,7 +1,7 @@
 """Two to five systems side by side on their common items: values, and differences from the first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from roleshift.contracts import ITEM_KEY
 from roleshift.errors import RoleShiftError
 from roleshift.evaluation.comparison import ALLOWED, Side, compare
 from roleshift.evaluation.evidence import Evidence, load_tables
+from roleshift.evaluation.floors import FLOOR
 from roleshift.evaluation.measures import Precision, is_approximate, measure
 from roleshift.evaluation.verdicts import verdict
 from roleshift.tasks import TaskDefinition
@@ -56,9 +57,11 @@ def run_sides(folder: Path) -> dict[str, Side]:
         pl.col("perturbation") == "none", pl.col("split") == "test", ~pl.col("variant").str.ends_with("-likelihood")
     )
     sides = {}
+    floors = items.filter(pl.col("model_id") == FLOOR)
+    floor = (floors, scores.join(floors, on=list(ITEM_KEY), how="semi"))
     for (variant, shots), part in sorted(items.partition_by("variant", "shots", as_dict=True).items()):
         name = f"{variant}, {shots} shots" if shots else str(variant)
-        sides[name] = Side(name, part, scores.join(part, on=list(ITEM_KEY), how="semi"))
+        sides[name] = Side(name, part, scores.join(part, on=list(ITEM_KEY), how="semi"), floor)
     return sides
 
 
@@ -73,7 +76,10 @@ def compare_several(sides: Mapping[str, Side], tasks: Mapping[str, TaskDefinitio
     if not common:
         raise RoleShiftError("the chosen systems have no item in common; evaluate them on the same test split")
     kept = pl.col("example_id").is_in(sorted(common))
-    parts = {name: Side(name, side.items.filter(kept), side.scores.filter(kept)) for name, side in sides.items()}
+    parts = {
+        name: replace(side, name=name, items=side.items.filter(kept), scores=side.scores.filter(kept))
+        for name, side in sides.items()
+    }
     first, *others = parts.values()
     return Several(
         pl.DataFrame(
@@ -125,6 +131,17 @@ def verdict_counts(differences: pl.DataFrame) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for system, said, count in counted.iter_rows():
         found.setdefault(system, {})[said] = count
+    return found
+
+
+def best_floors(several: Several) -> dict[str, dict[str, Any]]:
+    """By capability, name and value (times 100) of the best trivial floor on the compared items, where one is known."""
+    found = {}
+    for comparison in several.comparisons.values():
+        for capability, part in comparison["capabilities"].items():
+            floor = part["best_floor"]
+            if floor is not None:
+                found[capability] = {"name": floor["name"], "value": 100 * floor["value"]}
     return found
 
 

@@ -242,7 +242,9 @@ def _measured(tracking: Tracking, params: Params, version: Version, folder: Path
     shipped = {name: _primary(part, "shipped-reference") for name, part in evaluated.items()}
     known = {name: entry for name, entry in shipped.items() if entry is not None}
     leaks = {name: part["leaks"]["either"] / part["items"] for name, part in evaluated.items() if part.get("leaks")}
-    dropped = say("robustness", allowed=100 * gate.robustness_drop, found=_capabilities(far))
+    dropped = say(
+        "robustness", allowed=100 * gate.robustness_drop, found=_capabilities(far), measured=_capabilities(drops)
+    )
     return [
         _rule("robustness", not far, dropped) if drops else _unknown("robustness"),
         _parity(exported),

@@ -61,7 +61,7 @@ def version_side(tracking: "Tracking", version: "Version", downloads: Path) -> S
 
     evidence = download_evidence(tracking, version, downloads / str(version.number))
     side = load_evidence(evidence / ("baseline" if version.kind == "base" else "candidate"), version.variant)
-    return Side(f"version {version.number} ({version.variant})", side.items, side.scores)
+    return replace(side, name=f"version {version.number} ({version.variant})")
 
 
 def reviewed_version(
