@@ -129,7 +129,25 @@ def show_captured(project: Project) -> None:
         events = store.events()
         texts_of = store.texts(event.text_id for event in events if event.kind == "capture")
     shares = params_of(project).serving.capture.review.model_dump()
-    items = captured_queue(events, texts_of, read_table(table, EXAMPLES), reviewer=person()[0], shares=shares)
+    order, which, part = st.columns(3)
+    only = order.selectbox(
+        t("queue"), [None, *shares], format_func=lambda name: t(f"queue_{name or 'shares'}"), key="use-queue",
+        help=t("queue_help"),
+    )  # fmt: skip
+    known = sorted({event.about.capability for event in events if event.kind == "capture" and event.about.capability})
+    capability = which.selectbox(
+        t("capability"), [None, *known], format_func=lambda name: capability_name(name) if name else t("all"),
+        key="use-capability",
+    )  # fmt: skip
+    items = captured_queue(
+        events, texts_of, read_table(table, EXAMPLES), reviewer=person()[0], shares=shares, only=only,
+        capability=capability,
+    )  # fmt: skip
+    offered = sorted({name for item in items for name in item.slice_names})
+    if offered:
+        chosen = part.selectbox(t("slice"), [None, *offered], format_func=lambda name: name or t("all"),
+                                key="use-slice")  # fmt: skip
+        items = [item for item in items if chosen is None or chosen in item.slice_names]
     if not items:
         st.info(t("nothing_captured"))
         return
@@ -137,7 +155,7 @@ def show_captured(project: Project) -> None:
     if item.drawn_by != "random":
         st.caption(t("not_drawn_at_random"))
     st.write(t("waiting", count=len(items)))
-    st.caption(about(item.event.about.capability, item.event.about.domain, []) or t("no_task"))
+    st.caption(about(item.event.about.capability, item.event.about.domain, item.slice_names) or t("no_task"))
     model_text(item.input)
     st.subheader(t("answer"))
     model_text(item.output)

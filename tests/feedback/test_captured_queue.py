@@ -60,6 +60,22 @@ def test_the_random_items_are_a_fair_sample_whatever_the_other_queues_prefer() -
     assert again == {item.event.event_id: item.drawn_by for item in queue(events, texts)}
 
 
+def test_a_queue_or_a_capability_alone_moves_no_item_to_another_queue() -> None:
+    events, texts = captured(200)
+    events = [
+        replace(e, about=replace(e.about, capability=("summarize", "translate")[i % 2])) for i, e in enumerate(events)
+    ]
+    every = {item.event.event_id: item.drawn_by for item in queue(events, texts)}
+    for only in SHARES:
+        alone = captured_queue(events, texts, TRAIN, reviewer="ann", shares=SHARES, only=only)
+        assert {item.event.event_id for item in alone} == {event for event, name in every.items() if name == only}
+        assert {item.drawn_by for item in alone} == {only}
+    half = captured_queue(events, texts, TRAIN, reviewer="ann", shares=SHARES, capability="translate")
+    assert {item.event.event_id: item.drawn_by for item in half} == {
+        event: name for event, name in every.items() if int(event[1:]) % 2
+    }
+
+
 def test_what_somebody_sent_comes_first_and_is_no_fair_sample() -> None:
     events, texts = captured(20)
     events[7] = replace(events[7], drawn_by="choice")

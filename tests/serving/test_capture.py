@@ -1,10 +1,12 @@
 """What is kept of requests: redacted, drawn, deletable; and what users say of answers."""
 
+from pathlib import Path
+
 import pytest
 from server_checks import Start
 
 from roleshift.feedback.corrections import correction_rows
-from roleshift.feedback.store import FeedbackStore
+from roleshift.feedback.store import FeedbackStore, pseudonym
 from roleshift.serving.capture import Redactor
 
 
@@ -19,16 +21,20 @@ def test_captured_texts_are_redacted_and_feedback_finds_them(start: Start) -> No
     running = start(capture={"share": 1.0, "retention_days": 30, "redact": ["ACME-[0-9]+"]})
     answer = running.chat(
         "Write to ann@example.org or +49 170 1234567 about ACME-42, key sk-abcdefghijklmnop1234",
-        task="headline-encyclopedia", user="u1",
+        task="headline-encyclopedia", user="ann@example.org",
     ).json()  # fmt: skip
     with FeedbackStore.of(running.project) as store:
         (event,) = store.events("capture")
         text = store.texts([event.text_id])[str(event.text_id)]
         assert text.input == "Write to [e-mail] or [phone] about [redacted], key [key]"
-        assert (event.about.capability, event.drawn_by, event.user_id) == ("headline", "random", "u1")
+        assert (event.about.capability, event.drawn_by, event.user_id) == (
+            "headline",
+            "random",
+            pseudonym("ann@example.org"),
+        )
         assert event.about.request_id == answer["id"]
     given = running.post(
-        "/v1/feedback", id=answer["id"], verdict="reject", correction="Better.", reason="off", user="u1"
+        "/v1/feedback", id=answer["id"], verdict="reject", correction="Better.", reason="off", user="ann@example.org"
     )
     assert given.json() == {"id": answer["id"], "stored": ["judgement", "correction"]}
     with FeedbackStore.of(running.project) as store:
@@ -36,7 +42,11 @@ def test_captured_texts_are_redacted_and_feedback_finds_them(start: Start) -> No
         texts = store.texts([correction.text_id])[str(correction.text_id)]
         assert (texts.correction, texts.input) == ("Better.", text.input)
         assert float(str(event.details["mean_logprob"])) < 0
-        assert store.forget("u1") == 3
+        database = Path(store.uri.removeprefix("sqlite:///"))
+        held = b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
+        assert b"Better." in held
+        assert b"ann@example.org" not in held
+        assert store.forget("ann@example.org") == 3
         assert [event.kind for event in store.events()] == ["capture", "judgement", "correction"]
 
 
@@ -62,7 +72,7 @@ def test_a_correction_by_somebody_else_is_deleted_with_the_texts_of_who_asked(st
     with FeedbackStore.of(running.project) as store:
         assert running.post("/v1/feedback", id=answer["id"], correction="Better.", user="other").status_code == 200
         (correction,) = store.events("correction")
-        assert (correction.user_id, correction.reviewer_id) == ("asker", "other")
+        assert (correction.user_id, correction.reviewer_id) == (pseudonym("asker"), pseudonym("other"))
         assert store.forget("asker") == 2
         assert running.post("/v1/feedback", id=answer["id"], correction="Again.", user="other").status_code == 200
         texts = store.texts(event.text_id for event in store.events())

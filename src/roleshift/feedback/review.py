@@ -154,10 +154,16 @@ class CapturedItem:
     output: str
     drawn_by: DrawnBy
 
+    @property
+    def slice_names(self) -> list[str]:
+        """Its slices as `name: value`."""
+        slices: Any = self.event.details.get("slices") or {}
+        return [f"{name}: {value}" for name, value in slices.items()]
+
 
 def captured_queue(
     events: Iterable[Event], texts: Mapping[str, Texts], train: pl.DataFrame, *, reviewer: str,
-    shares: Mapping[str, float],
+    shares: Mapping[str, float], only: str | None = None, capability: str | None = None,
 ) -> list[CapturedItem]:  # fmt: skip
     """Captured requests whose texts are there and that the reviewer has not judged, in the order of review.
 
@@ -165,14 +171,17 @@ def captured_queue(
     and `shares` (random, uncertainty, drift; they add up to 1), and are offered in those shares:
     at random, by how unlikely the model held its own answer, by how many of the input's letter
     3-grams training lacks. So the items of the queue `random` are a fair sample of use, whatever
-    the other queues prefer.
+    the other queues prefer. `only` names one queue, which is then offered alone, and no item moves
+    from one to another by it; `capability` leaves out all others.
     """
     listed = list(events)
     judged = {event.about.request_id for event in listed if event.kind == "judgement" and event.reviewer_id == reviewer}
     queues: dict[str, list[CapturedItem]] = {name: [] for name in ("choice", *shares)}
     for event in listed:
         text = texts.get(event.text_id or "")
-        if event.kind == "capture" and event.about.request_id not in judged and text is not None:
+        if event.kind != "capture" or (capability is not None and event.about.capability != capability):
+            continue
+        if event.about.request_id not in judged and text is not None:
             queue: Any = _queue_of(event, shares) if event.drawn_by == "random" else "choice"
             queues[queue].append(CapturedItem(event, text.input or "", text.output or "", queue))
     known = Known(train["input"]) if queues.get("drift") else None
@@ -184,6 +193,8 @@ def captured_queue(
         items.sort(key=lambda item: sha256_text(f"order {reviewer} {item.event.event_id}"))
         if name in first:
             items.sort(key=first[name])
+    if only is not None:
+        return queues[only]
     return queues["choice"] + _in_shares({name: queues[name] for name in shares}, shares)
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, text
 from roleshift.databases import migrate, pooled, protect, reporting_database, sqlite_path, store_lock
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.events import DRAWN_BY, OUTCOMES, About, Answered, Event, Texts
+from roleshift.files import sha256_text
 from roleshift.project import Project
 
 MIGRATIONS = (
@@ -126,8 +127,12 @@ class FeedbackStore:
             return set(connection.execute(query).scalars())
 
     def forget(self, person: str) -> int:
-        """Take away every text of one user or reviewer; the number of texts. The events stay."""
-        return self._take_away("(user_id = :who OR reviewer_id = :who)", {"who": person}, "asked for")
+        """Take away every text of one user (by the id that their requests carried) or reviewer; the number of texts.
+
+        The events stay.
+        """
+        either = "(user_id IN (:who, :hashed) OR reviewer_id IN (:who, :hashed))"
+        return self._take_away(either, {"who": person, "hashed": pseudonym(person)}, "asked for")
 
     def expire(self, days: float) -> int:
         """Take away texts of requests captured more than `days` ago, with what was written of them since; how many.
@@ -165,6 +170,11 @@ class FeedbackStore:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def pseudonym(user: str) -> str:
+    """The id under which a caller's user is kept: an address or a name that came as an id is not stored as it is."""
+    return f"user-{sha256_text(f'roleshift user {user}')[:16]}"
 
 
 def new_event(
