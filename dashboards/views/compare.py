@@ -20,6 +20,7 @@ from components.views import choose_view, folded
 from roleshift.evaluation.markdown_tables import APPROXIMATE
 from roleshift.evaluation.several import MOST, Several, best_floors, differences_frame, slices_frame, verdict_counts
 from roleshift.registry.system_facts import (
+    OUTCOMES,
     candidates_frame,
     changes_frame,
     curve_frame,
@@ -259,7 +260,8 @@ def show_tradeoff(several: Several, facts: Sequence[Any], name_of: Callable[[str
     if not candidates.is_empty():
         st.subheader(t("selection"))
         st.caption(t("selection_explained", shipped=selection["shipped"]))
-        table(candidates, "selection", title=t("selection"))
+        said = {word: t(f"outcome_{word.replace(' ', '_')}") for word in OUTCOMES}
+        table(candidates.with_columns(pl.col("outcome").replace(said)), "selection", title=t("selection"))
 
 
 def show_changed(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:

@@ -135,6 +135,7 @@ def show_card(project: Project, version: Version) -> None:
     except RoleShiftError as error:
         st.info(literal(str(error)), icon=":material/info:")
         return
+    st.caption(t("card_explained"))
     st.download_button(t("card_download"), text, f"version-{version.number}.md", "text/markdown",
                        icon=":material/download:", type="tertiary", on_click="ignore")  # fmt: skip
     front, _, body = text.removeprefix("---\n").partition("\n---\n")

@@ -55,7 +55,12 @@ def test_candidates_have_what_select_measured_and_the_reason_last() -> None:
     assert found["variant"].to_list() == [entry["variant"] for entry in selection["candidates"]]
     assert found["quality"].to_list() == pytest.approx([100 * entry["quality"] for entry in selection["candidates"]])
     assert found["megabytes"].to_list() == pytest.approx([entry["bytes"] / 1e6 for entry in selection["candidates"]])
-    assert (found.columns[0], found.columns[-1]) == ("variant", "reason")
+    assert (found.columns[0], found.columns[-1]) == ("variant", "outcome")
+    outcomes = dict(found.select("variant", "outcome").iter_rows())
+    assert outcomes[selection["shipped"]] == "ships"
+    assert outcomes["onnx-fp32"] == "reference"
+    for entry in selection["candidates"]:
+        assert (outcomes[entry["variant"]] == "may be worse") == (entry.get("not_worse") is False)
     assert candidates_frame({}).is_empty()
 
 

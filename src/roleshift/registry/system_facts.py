@@ -147,6 +147,10 @@ def robustness_frame(facts: Sequence[SystemFacts]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema)
 
 
+OUTCOMES = ("ships", "reference", "may be worse", "differs in batches", "not faster")
+"""What became of a variant among which `select` chose; metrics/selection.json has the reason with its figures."""
+
+
 def mean_scores(values: pl.DataFrame) -> dict[str, float]:
     """Each system's mean over capabilities by their primary metrics; `values` as `Several` has them."""
     means = values.filter("primary").group_by("system").agg(pl.col("value").mean())
@@ -154,12 +158,13 @@ def mean_scores(values: pl.DataFrame) -> dict[str, float]:
 
 
 def candidates_frame(selection: Mapping[str, Any]) -> pl.DataFrame:
-    """The variants that `select` chose among (metrics/selection.json): what is known of them first, the reason last.
+    """The variants that `select` chose among (metrics/selection.json): what is known of them first, `outcome` last.
 
-    Scores times 100, sizes in megabytes.
+    Scores times 100, sizes in megabytes. `outcome` is one of OUTCOMES.
     """
     candidates = [
-        {key: value for key, value in entry.items() if not isinstance(value, dict | list)}
+        {key: value for key, value in entry.items() if not isinstance(value, dict | list) and key != "reason"}
+        | {"outcome": _outcome(entry, selection["shipped"])}
         for entry in selection.get("candidates", [])
     ]
     frame = pl.DataFrame(candidates, infer_schema_length=None)
@@ -169,8 +174,18 @@ def candidates_frame(selection: Mapping[str, Any]) -> pl.DataFrame:
     frame = frame.with_columns(pl.col(name) * 100 for name in scaled)
     order = ("variant", "quality", "difference", "bound", "megabytes")
     first = [name for name in order if name in frame.columns]
-    last = [name for name in ("reason",) if name in frame.columns]
+    last = [name for name in ("outcome",) if name in frame.columns]
     return frame.select(*first, *(name for name in frame.columns if name not in (*first, *last)), *last)
+
+
+def _outcome(entry: Mapping[str, Any], shipped: str) -> str:
+    if entry["variant"] == shipped:
+        return "ships"
+    if "not_worse" not in entry:  # held against nothing: the reference
+        return "reference"
+    if not entry["not_worse"]:
+        return "may be worse"
+    return "differs in batches" if (entry.get("batches") or {}).get("differing") else "not faster"
 
 
 def tradeoff_frame(facts: Sequence[SystemFacts], quality: Mapping[str, float]) -> pl.DataFrame:
