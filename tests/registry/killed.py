@@ -1,9 +1,10 @@
-"""Register in a process that kills itself with SIGKILL just before or just after one write to the store."""
+"""Register or promote in a process that kills itself with SIGKILL just before or just after one write to the store."""
 
 import multiprocessing
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ WRITES = (
     "create_experiment", "create_run", "update_run", "log_batch", "log_artifact", "log_dict", "set_terminated",
     "set_tag", "create_registered_model", "create_logged_model", "log_model_artifacts", "finalize_logged_model",
     "create_model_version", "set_logged_model_tags", "set_model_version_tag", "set_registered_model_alias",
+    "set_registered_model_tag",
 )  # fmt: skip
 
 _context = multiprocessing.get_context("forkserver")
@@ -19,7 +21,16 @@ _context.set_forkserver_preload(["roleshift.registry.registering", "roleshift.se
 
 def register_in_process(root: Path, uri: str, die_at: tuple[str, int, str] | None, writes: Any = None) -> int:
     """Its exit code; `die_at` is a write, which call of it, and "before", "within" or "after"."""
-    process = _context.Process(target=_register, args=(root, uri, die_at, writes))
+    return _exit_code(_register, root, uri, die_at, writes)
+
+
+def promote_in_process(uri: str, number: int, die_at: tuple[str, int, str]) -> int:
+    """The exit code of a process that promotes a version, with a verdict that passes, from no champion."""
+    return _exit_code(_promote, uri, number, die_at)
+
+
+def _exit_code(target: Callable[..., None], *arguments: Any) -> int:
+    process = _context.Process(target=target, args=arguments)
     process.start()
     process.join()
     assert process.exitcode is not None
@@ -38,18 +49,16 @@ def count_writes(root: Path, uri: str) -> list[tuple[str, int]]:
         return found
 
 
-def _register(root: Path, uri: str, die_at: tuple[str, int, str] | None, writes: Any) -> None:
+def _watch(die_at: tuple[str, int, str] | None, writes: Any) -> None:
     from mlflow import MlflowClient
     from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-    from roleshift.registry.manifest import read_made
-    from roleshift.registry.registering import register
-    from roleshift.registry.tracking import open_tracking
+    from roleshift.registry.audit import AuditLog
 
     counts: Counter[str] = Counter()
 
-    def watched(name: str) -> Any:
-        original = getattr(MlflowClient, name)
+    def watched(owner: type, name: str) -> Any:
+        original = getattr(owner, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
             counts[name] += 1
@@ -74,6 +83,28 @@ def _register(root: Path, uri: str, die_at: tuple[str, int, str] | None, writes:
         return call
 
     for name in WRITES:
-        setattr(MlflowClient, name, watched(name))
+        setattr(MlflowClient, name, watched(MlflowClient, name))
+    AuditLog.append = watched(AuditLog, "append")  # type: ignore[method-assign]
+
+
+def _promote(uri: str, number: int, die_at: tuple[str, int, str]) -> None:
+    from roleshift.registry.gate import Rule, Verdict
+    from roleshift.registry.promotion import promote
+    from roleshift.registry.tracking import open_tracking
+    from roleshift.registry.versions import resolve
+
+    tracking = open_tracking(uri, Path(), "roleshift")
+    version = resolve(tracking, "roleshift", str(number))
+    _watch(die_at, None)
+    verdict = Verdict(number, None, (Rule("better", "pass", "by test"),))
+    promote(tracking, version, verdict, expected=None, who="ann", reason="for the test")
+
+
+def _register(root: Path, uri: str, die_at: tuple[str, int, str] | None, writes: Any) -> None:
+    from roleshift.registry.manifest import read_made
+    from roleshift.registry.registering import register
+    from roleshift.registry.tracking import open_tracking
+
+    _watch(die_at, writes)
     tracking = open_tracking(uri, root, "roleshift")
     register(tracking, root, "roleshift", read_made(root, "smollm2"), experiment=None, move_aliases=True)

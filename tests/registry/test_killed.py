@@ -4,15 +4,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from killed import count_writes, register_in_process
+from killed import count_writes, promote_in_process, register_in_process
 from made_project import make_project
 
 from roleshift.files import read_json
 from roleshift.registry.figures import figures, numbers
+from roleshift.registry.gate import Rule, Verdict
 from roleshift.registry.manifest import read_made
+from roleshift.registry.promotion import promote, standing
 from roleshift.registry.registering import register
 from roleshift.registry.tracking import Tracking, open_tracking
-from roleshift.registry.versions import list_versions
+from roleshift.registry.versions import list_versions, resolve
 
 POINTS = [
     ("log_batch", 3, "after"),
@@ -71,6 +73,25 @@ def expected(root: Path) -> tuple[object, ...]:
 @pytest.mark.parametrize("die_at", POINTS, ids=lambda point: "-".join(map(str, point)))
 def test_registering_killed_and_run_again_is_complete_without_duplicates(tmp_path, migrated, die_at):
     kill_and_run_again(tmp_path, migrated, die_at)
+
+
+@pytest.mark.parametrize("write", ["append", "set_registered_model_tag", "set_registered_model_alias"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_promoting_killed_and_run_again_is_complete_with_one_entry(tmp_path, migrated, write, moment):
+    root = make_project(tmp_path / "project")
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    tracking = open_tracking(f"sqlite:///{tmp_path}/mlflow.db", tmp_path, "roleshift")
+    register(tracking, root, "roleshift", read_made(root, "smollm2"), experiment=None, move_aliases=True)
+    assert promote_in_process(tracking.uri, 2, (write, 1, moment)) == -signal.SIGKILL
+    left = standing(tracking, "roleshift")
+    assert left.alias in (None, 2)
+    assert left.alias is None or left.audited == 2  # no champion without its entry
+    version = resolve(tracking, "roleshift", "2")
+    verdict = Verdict(2, None, (Rule("better", "pass", "by test"),))
+    promote(tracking, version, verdict, expected=left.alias, who="ann", reason="for the test")
+    now = standing(tracking, "roleshift")
+    assert (now.alias, now.audited, now.drift) == (2, 2, None)
+    assert [(entry.kind, entry.version_to) for entry in now.entries] == [("promote", 2)]
 
 
 @pytest.mark.slow

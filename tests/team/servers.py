@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import boto3
 import psycopg
 
 from roleshift.dashboard import free_port
@@ -103,6 +104,30 @@ def postgresql() -> Iterator[str]:
             yield f"127.0.0.1:{port}"
     finally:
         shutil.rmtree(folder)
+
+
+def rows_with(host: str, database: str, text: str) -> dict[str, tuple[int, int]]:
+    """By table of a database: its rows, and those that hold a text in any column."""
+    address = f"postgresql://{SUPERUSER}@{host}/{database}"
+    found = {}
+    with psycopg.connect(address, password=password(SUPERUSER)) as connection:
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        for (name,) in names:
+            query = f'SELECT count(*), count(*) FILTER (WHERE strpos(t::text, %s) > 0) FROM "{name}" AS t'
+            found[name] = connection.execute(query, (text,)).fetchone()
+    return found
+
+
+def objects(address: str) -> dict[str, bytes]:
+    """Every object in the bucket by its key."""
+    keys = store_keys(address)
+    client = boto3.client(
+        "s3", endpoint_url=address, aws_access_key_id=keys["AWS_ACCESS_KEY_ID"], region_name=keys["AWS_DEFAULT_REGION"],
+        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+    )  # fmt: skip
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket="roleshift")
+    names = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    return {name: client.get_object(Bucket="roleshift", Key=name)["Body"].read() for name in names}
 
 
 def execute(host: str, database: str, *statements: str) -> None:

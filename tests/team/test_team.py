@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from members import MODEL, Team, as_administrator, blocks
-from servers import SECRET
+from servers import SECRET, objects, rows_with
 
 from roleshift.params import merge_params
 from test_pipeline import TINY, make_checkout
@@ -120,6 +120,13 @@ def test_no_secret_is_in_git_in_the_store_or_in_the_databases(ann: Member, bob: 
     for member in (ann, bob):
         tracked = member.git("ls-files").split()
         assert not [name for name in tracked if SECRET in (member.checkout / name).read_text(errors="ignore")]
+    for database in ("mlflow", "roleshift"):
+        tables = rows_with(ann.team.database, database, SECRET)
+        assert sum(rows for rows, _ in tables.values()) > 10
+        assert not [table for table, (_, leaked) in tables.items() if leaked]
+    stored = objects(ann.team.store)
+    assert len(stored) > 50
+    assert not [name for name, content in stored.items() if SECRET.encode() in content]
     params = yaml.safe_load((ann.checkout / "params.yaml").read_text())
     assert params["registry"]["model_name"] == MODEL
     assert SECRET not in json.dumps(params)
