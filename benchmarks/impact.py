@@ -22,7 +22,7 @@ from roleshift.impact.capability import CAPABILITIES, Cell, CellKey
 from roleshift.impact.catalogue import bundled_activities, bundled_domains, bundled_work
 from roleshift.impact.occupations import occupation_work
 from roleshift.impact.onet import read_archive
-from roleshift.impact.roles import analyse, analyse_pair, bottleneck, role_table, task_table
+from roleshift.impact.roles import analyse, analyse_pair, bottleneck
 from roleshift.impact.versions import difference
 from roleshift.impact.work import Work
 
@@ -48,8 +48,7 @@ def compare(work: Work, assumptions: Assumptions, domains: list[str]) -> None:
     """All that a comparison of two versions computes."""
     one, two, paired = analyse_pair(work, evidence("a", 0.9, domains), evidence("b", 0.97, domains), assumptions)
     for analysis in (one, two):
-        task_table(analysis)
-        role_table(analysis)
+        _ = analysis.task_table, analysis.role_table
         bottleneck(analysis)
     difference(one, two, paired.pairing)
 
@@ -97,8 +96,7 @@ def bundled_catalogue() -> dict[str, object]:
 
     def slide() -> None:
         analysis = analyse(bundled, cells, moved)
-        task_table(analysis)
-        role_table(analysis)
+        _ = analysis.task_table, analysis.role_table
 
     return {
         "bundled_roles": bundled.roles.height,

@@ -70,7 +70,8 @@ def choose_version_and_role(project: Project, folder: Path, setting: Setting, t:
     with left:
         version, assessed = choose_version(project, folder, t)
     with right:
-        closest = closest_role(analysis_of(setting, assessed, setting.assumptions))
+        first = "role" not in st.session_state
+        closest = closest_role(analysis_of(setting, assessed, setting.assumptions)) if first else None
         role = choose_role(setting, t("role"), "role", closest)
     return version, assessed, role
 

@@ -23,7 +23,7 @@ from roleshift.impact.catalogue import (
     work_of,
 )  # fmt: skip
 from roleshift.impact.emerging import appearing_work
-from roleshift.impact.roles import analyse, role_table, task_table
+from roleshift.impact.roles import analyse
 from roleshift.impact.scenario import labour_change, shrinking_table
 
 
@@ -40,8 +40,8 @@ def test_the_bundled_catalogue_is_whole():
 
 def test_every_bundled_role_can_be_analysed():
     a = analyse(bundled_work(), cells(share("summarize", 30, 60, grade="overlap")), default_assumptions())
-    assert role_table(a).filter(pl.col("measure") == "not_assessed")["certified"].max() <= 1
-    assert "automate" not in set(task_table(a)["decision"])
+    assert a.role_table.filter(pl.col("measure") == "not_assessed")["certified"].max() <= 1
+    assert "automate" not in set(a.task_table["decision"])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_appearing_work_is_sized_from_decisions_and_head_counts():
     tasks = [task("1", "r", ["a"], weight=3), task("2", "r", ["b"]), task("3", "unknown", ["a"], domains=["law"])]
     evidence = cells(share("answer", 50, 100))
     a = analyse(work(MATRIX, tasks, roles), evidence, default_assumptions())
-    assert task_table(a)["decision"].to_list() == ["augment", "not assessed", "augment"]
+    assert a.task_table["decision"].to_list() == ["augment", "not assessed", "augment"]
     given = a.assumptions.emerging
     found = appearing_work(a, bundled_emerging())
     hours = dict(zip(found.drivers["driver"], found.drivers["hours"], strict=True))

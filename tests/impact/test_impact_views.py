@@ -5,7 +5,7 @@ import pytest
 from impact_builders import cells, share
 
 from roleshift.impact.moves_page import moves_table
-from roleshift.impact.roles import Analysis, analyse, task_table
+from roleshift.impact.roles import Analysis, analyse
 from roleshift.impact.setting import Setting
 from roleshift.impact.views import (
     closest_to_flipping,
@@ -31,7 +31,7 @@ def test_the_shares_of_every_role_make_up_the_whole(setting: Setting, analysis: 
 
 def test_the_closest_tasks_are_those_that_miss_least(analysis: Analysis) -> None:
     nearest = closest_to_flipping(analysis, "en", most=1000)
-    tasks = task_table(analysis).filter(pl.col("flip_to").is_not_null(), pl.col("success_observed").is_not_null())
+    tasks = analysis.task_table.filter(pl.col("flip_to").is_not_null(), pl.col("success_observed").is_not_null())
     gaps = sorted(max(100 * (at - seen), 0) for at, seen in tasks.select("flip_at", "success_observed").iter_rows())
     assert nearest.height == len(gaps) > 5
     assert nearest["missing"].to_list() == pytest.approx(gaps)

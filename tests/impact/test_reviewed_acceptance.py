@@ -8,7 +8,7 @@ from roleshift.impact.assumptions import default_assumptions
 from roleshift.impact.capability import design_effect, lower_bound
 from roleshift.impact.draws import draw_levels, draw_pair
 from roleshift.impact.reviewed import FROM_USE, Judgements, acceptance, cells_from_use, reviewed_cells
-from roleshift.impact.roles import analyse, task_table
+from roleshift.impact.roles import analyse
 
 
 def simulated(rng, items, judged, reviewers=3):
@@ -76,10 +76,9 @@ def test_a_reviewed_cell_takes_the_acceptance_rate_and_its_grade():
 
 def test_reviewed_evidence_lifts_the_bar_of_the_grade():
     jobs = work(activities({"w": (1, {"draft": 1}, 0.0)}), [task("t", "r", ["w"])])
-    before = task_table(analyse(jobs, OVERLAP, default_assumptions()))
-    after = task_table(
-        analyse(jobs, reviewed_cells(OVERLAP, *population(), resamples=500, seed=1), default_assumptions())
-    )
+    before = analyse(jobs, OVERLAP, default_assumptions()).task_table
+    reviewed = reviewed_cells(OVERLAP, *population(), resamples=500, seed=1)
+    after = analyse(jobs, reviewed, default_assumptions()).task_table
     assert (before["decision"][0], before["binding"][0]) == ("augment", "grade")
     assert (after["decision"][0], after["grade"][0]) == ("automate", "reviewed")
 
@@ -145,6 +144,6 @@ def test_acceptance_in_use_lets_a_model_automate_only_work_that_names_use_as_its
         activities({"w": (1, {"draft": 1}, 0.0)}),
         [task("t", "r", ["w"], domains=["news"]), task("u", "r", ["w"], domains=[FROM_USE])],
     )
-    table = task_table(analyse(jobs, found, default_assumptions())).sort("task_id")
+    table = analyse(jobs, found, default_assumptions()).task_table.sort("task_id")
     assert table["decision"].to_list() == ["augment", "automate"]
     assert table["transferred"].to_list() == [True, False]

@@ -8,7 +8,7 @@ from roleshift.impact.assumptions import default_assumptions, parse_assumptions
 from roleshift.impact.capability import CAPABILITIES
 from roleshift.impact.draws import draw_levels
 from roleshift.impact.matching import match
-from roleshift.impact.roles import MEASURES, analyse, analyse_pair, bottleneck, draw_success, interval, role_table
+from roleshift.impact.roles import MEASURES, analyse, analyse_pair, bottleneck, draw_success, interval
 from roleshift.impact.totals import totals
 from roleshift.impact.versions import difference
 from roleshift.impact.work import compile_units
@@ -36,7 +36,7 @@ EVIDENCE = cells(share("answer", 58, 60), share("extract", 57, 60), share("draft
 
 
 def rows_of(analysis, role_id):
-    frame = role_table(analysis).filter(pl.col("role_id") == role_id)
+    frame = analysis.role_table.filter(pl.col("role_id") == role_id)
     return {row["measure"]: row for row in frame.iter_rows(named=True)}
 
 
@@ -123,11 +123,11 @@ def test_what_if_levels_enter_nothing_but_their_own_columns():
     imagined = analyse(
         jobs, EVIDENCE, parse_assumptions({"name": "w", "what_if": {"image": 0.99, "draft": 0.999}}, "w")
     )
-    shared = role_table(plain).columns
-    assert role_table(imagined).select(shared).equals(role_table(plain))
+    shared = plain.role_table.columns
+    assert imagined.role_table.select(shared).equals(plain.role_table)
     clerk = rows_of(imagined, "clerk")
     assert clerk["not_assessed"]["assumed"] == pytest.approx(0.1)
-    assert "assumed" not in role_table(plain).columns
+    assert "assumed" not in plain.role_table.columns
 
 
 def test_totals_weigh_by_people_or_pay_and_state_what_they_cover():
@@ -204,7 +204,7 @@ def test_the_interval_encloses_nine_tenths():
 
 def test_results_are_the_same_on_every_run():
     jobs = work(MATRIX, TASKS)
-    first, second = (role_table(analyse(jobs, EVIDENCE, default_assumptions())) for _ in range(2))
+    first, second = (analyse(jobs, EVIDENCE, default_assumptions()).role_table for _ in range(2))
     assert first.equals(second)
     assert set(first["measure"]) == set(MEASURES)
 

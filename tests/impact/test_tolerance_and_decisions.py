@@ -16,7 +16,7 @@ from roleshift.impact.assumptions import (
     save_assumptions,
 )  # fmt: skip
 from roleshift.impact.decision import AUGMENT, AUTOMATE, HUMAN, Rules, decide, time_freed
-from roleshift.impact.roles import analyse, task_table
+from roleshift.impact.roles import analyse
 from roleshift.impact.tolerance import Costs, CostTable
 
 RATE = st.floats(0, 1)
@@ -142,9 +142,8 @@ def with_tolerance(eps: float):
 
 
 def first_task(evidence, assumptions, **fields):
-    return task_table(
-        analyse(work(NEEDS_ANSWER, [task("t", "r", fields.pop("ids", ["a"]), **fields)]), evidence, assumptions)
-    ).row(0, named=True)
+    jobs = work(NEEDS_ANSWER, [task("t", "r", fields.pop("ids", ["a"]), **fields)])
+    return analyse(jobs, evidence, assumptions).task_table.row(0, named=True)
 
 
 @pytest.mark.parametrize(("eps", "items"), [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2995)])
@@ -219,7 +218,7 @@ def test_evidence_of_several_own_domains_is_the_lowest_with_the_weakest_grade():
 def test_a_users_own_items_override_the_general_evidence_for_that_task_alone():
     evidence = cells(share("answer", 300, 300), share("answer", 30, 300, domain="task:t1"))
     rows = [task("t1", "r", ["a"]), task("t2", "r", ["a"]), task("t3", "r", ["a"], domains=["law"])]
-    table = task_table(analyse(work(NEEDS_ANSWER, rows), evidence, with_tolerance(0.2)))
+    table = analyse(work(NEEDS_ANSWER, rows), evidence, with_tolerance(0.2)).task_table
     assert table["success_observed"].to_list() == [pytest.approx(0.1), 1.0, 1.0]
     assert table["transferred"].to_list() == [False, False, True]
 

@@ -83,7 +83,6 @@ def show(role: Role, version: VersionOption = None, assumptions: AssumptionsOpti
     import polars as pl
 
     from roleshift.impact.catalogue_views import totals_table
-    from roleshift.impact.roles import role_table, task_table
     from roleshift.impact.text import role_page
 
     chosen = _language(language)
@@ -91,7 +90,7 @@ def show(role: Role, version: VersionOption = None, assumptions: AssumptionsOpti
     found = opened.titles.resolve(role)
     analysis, name = opened.analyse(version)
     if as_json:
-        frames = {"shares": role_table(analysis), "tasks": task_table(analysis)}
+        frames = {"shares": analysis.role_table, "tasks": analysis.task_table}
         rows = {key: frame.filter(pl.col("role_id") == found).to_dicts() for key, frame in frames.items()}
         rows["totals"] = totals_table(analysis).to_dicts()
         given = {"name": analysis.assumptions.name, "hash": analysis.assumptions.hash}

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from roleshift.impact.roles import Analysis, bottleneck, role_table, task_table
+from roleshift.impact.roles import Analysis, bottleneck
 from roleshift.impact.scenario import shrinking_table
 from roleshift.impact.setting import Setting
 from roleshift.impact.text import named_set
@@ -35,9 +35,9 @@ class Reported:
     def of(cls, analysis: Analysis, setting: Setting, version: str, language: Language) -> "Reported":
         """Read every table once."""
         shares: dict[str, dict[str, Mapping[str, Any]]] = {}
-        for row in role_table(analysis).iter_rows(named=True):
+        for row in analysis.role_table.iter_rows(named=True):
             shares.setdefault(row["role_id"], {})[row["measure"]] = row
-        tasks = task_table(analysis).sort("role_id", "weight", "task_id", descending=[False, True, False])
+        tasks = analysis.task_table.sort("role_id", "weight", "task_id", descending=[False, True, False])
         return cls(
             analysis,
             setting,

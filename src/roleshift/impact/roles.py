@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -69,6 +70,16 @@ class Analysis:
     weakest_link: dict[str, Floats]
     expected: Reading
     assumed: Reading | None
+
+    @cached_property
+    def task_table(self) -> pl.DataFrame:
+        """One row per task: decision at the bound, what binds it, what would flip it, and the expected shares."""
+        return _task_table(self)
+
+    @cached_property
+    def role_table(self) -> pl.DataFrame:
+        """One row per role and measure: certified, weakest link, expected with its 90% interval, assumed if any."""
+        return _role_table(self)
 
 
 def analyse(work: Work, cells: Mapping[CellKey, Cell], assumptions: Assumptions) -> Analysis:
@@ -195,8 +206,7 @@ def interval(draws: Floats) -> tuple[Floats, Floats]:
     return ordered[..., low], ordered[..., high]
 
 
-def task_table(analysis: Analysis) -> pl.DataFrame:
-    """One row per task: decision at the bound, what binds it, what would flip it, and the expected shares."""
+def _task_table(analysis: Analysis) -> pl.DataFrame:
     a, units = analysis, analysis.units
     why = reasons(units, a.matched, a.rule, a.decision, lower=a.lower, observed=a.observed)
     grade_names = np.array(["overlap", "reviewed", "verifiable"])
@@ -237,8 +247,7 @@ def task_table(analysis: Analysis) -> pl.DataFrame:
     return pl.concat([a.work.tasks, by_unit[units.of_task]], how="horizontal")
 
 
-def role_table(analysis: Analysis) -> pl.DataFrame:
-    """One row per role and measure: certified, weakest link, expected with its 90% interval, assumed if any."""
+def _role_table(analysis: Analysis) -> pl.DataFrame:
     frames = []
     for name in MEASURES:
         draws = analysis.expected.roles[name]

@@ -14,7 +14,7 @@ from roleshift.impact.capability import CAPABILITIES, capability_table
 from roleshift.impact.catalogue import EmergingEntry
 from roleshift.impact.decision import DECISIONS
 from roleshift.impact.emerging import appearing_work
-from roleshift.impact.roles import MEASURES, Analysis, bottleneck, role_table, task_table
+from roleshift.impact.roles import MEASURES, Analysis, bottleneck
 from roleshift.impact.scenario import shrinking_table
 from roleshift.impact.totals import totals
 from roleshift.impact.transitions import COMFORTS, MOVES, Landscape, moves
@@ -155,7 +155,7 @@ def impact_tables(
     analysis = landscape.analysis
     frames = {
         "capabilities": (capability_table(analysis.cells), CAPABILITY_LEVELS),
-        "tasks": (task_table(analysis), TASK_DECISIONS),
+        "tasks": (analysis.task_table, TASK_DECISIONS),
         "roles": (_roles(analysis), ROLE_SHARES),
         "transitions": (_moves(landscape), ROLE_MOVES),
         "emerging": (
@@ -180,7 +180,7 @@ def _roles(analysis: Analysis) -> pl.DataFrame:
     scenario = shrinking_table(analysis).select(
         "role_id", labour_change="certified", labour_change_low="low", labour_change_high="high"
     )
-    table = role_table(analysis).join(analysis.work.roles, on="role_id", how="left", maintain_order="left")
+    table = analysis.role_table.join(analysis.work.roles, on="role_id", how="left", maintain_order="left")
     for other in (bottleneck(analysis), scenario):
         table = table.join(other, on="role_id", how="left", maintain_order="left")
     return table
@@ -214,9 +214,9 @@ def impact_summary(
         if cell.reviewed:
             figures["judged"] = cell.reviewed.judged
         levels.setdefault(cell.capability, {})[cell.domain] = figures
-    decided = task_table(analysis)["decision"].value_counts()
+    decided = analysis.task_table["decision"].value_counts()
     counts = dict(decided.iter_rows())
-    shares = role_table(analysis).group_by("measure").agg(pl.col("certified", "expected").mean())
+    shares = analysis.role_table.group_by("measure").agg(pl.col("certified", "expected").mean())
     appearing = appearing_work(analysis, entries)
     weighted = {}
     for weighting in ("employment", "wage bill"):

@@ -8,7 +8,7 @@ import polars as pl
 
 from roleshift.impact.assumptions import Assumptions
 from roleshift.impact.catalogue_views import Changes
-from roleshift.impact.roles import Analysis, bottleneck, role_table, task_table
+from roleshift.impact.roles import Analysis, bottleneck
 from roleshift.impact.totals import totals
 from roleshift.impact.views import PERCENT, ranked_roles
 from roleshift.impact.words import Language, Words
@@ -130,12 +130,12 @@ def role_page(analysis: Analysis, role: str, version: str, language: Language) -
     """One role: shares, bottleneck, its tasks with what binds and what would flip each, and totals over all roles."""
     words = Words(language)
     rows = []
-    for row in role_table(analysis).filter(pl.col("role_id") == role).to_dicts():
+    for row in analysis.role_table.filter(pl.col("role_id") == role).to_dicts():
         cells = [words.plain(row["measure"]), percent(row["certified"]), percent(row["weakest_link"]), spread(row)]
         rows.append(cells + ([percent(row["assumed"])] if "assumed" in row else []))
     head = [words.plain(key) for key in ("share", "certified", "weakest_link", "expected")]
     head += [words.plain("what_if")] if analysis.assumed else []
-    tasks = task_table(analysis).filter(pl.col("role_id") == role).sort("weight", descending=True)
+    tasks = analysis.task_table.filter(pl.col("role_id") == role).sort("weight", descending=True)
     lines = [
         [
             percent(row["weight"]),

@@ -4,7 +4,7 @@ import polars as pl
 
 from roleshift.impact.decision import DECISIONS
 from roleshift.impact.demands import demands
-from roleshift.impact.roles import MEASURES, Analysis, role_table, task_table
+from roleshift.impact.roles import MEASURES, Analysis
 from roleshift.impact.words import Language, Words
 
 SHARES = ("automate", "augment", "human", "not_assessed")
@@ -27,16 +27,12 @@ def worded(tasks: pl.DataFrame, language: Language) -> pl.DataFrame:
 
 def composition(analysis: Analysis, role: str) -> pl.DataFrame:
     """The role's shares in per cent: share, certified, expected, low, high (90%)."""
-    return (
-        role_table(analysis)
-        .filter(pl.col("role_id") == role, pl.col("measure").is_in(SHARES))
-        .select(
-            share="measure",
-            certified=pl.col("certified") * PERCENT,
-            expected=pl.col("expected") * PERCENT,
-            low=pl.col("low") * PERCENT,
-            high=pl.col("high") * PERCENT,
-        )
+    return analysis.role_table.filter(pl.col("role_id") == role, pl.col("measure").is_in(SHARES)).select(
+        share="measure",
+        certified=pl.col("certified") * PERCENT,
+        expected=pl.col("expected") * PERCENT,
+        low=pl.col("low") * PERCENT,
+        high=pl.col("high") * PERCENT,
     )
 
 
@@ -49,7 +45,7 @@ def closest_to_flipping(
     only items are missing, of which `items_to_certify` would do. `transferred` marks evidence from
     another kind of text. Tasks that no rate would change are left out.
     """
-    tasks = task_table(analysis).filter(pl.col("flip_to").is_not_null(), pl.col("success_observed").is_not_null())
+    tasks = analysis.task_table.filter(pl.col("flip_to").is_not_null(), pl.col("success_observed").is_not_null())
     if role is not None:
         tasks = tasks.filter(pl.col("role_id") == role)
     roles = analysis.work.roles.select("role_id", role=titled(language))
@@ -72,7 +68,7 @@ def closest_to_flipping(
 
 def closest_role(analysis: Analysis) -> str | None:
     """The role whose task is closest to another decision; None where no task was measured."""
-    tasks = task_table(analysis).filter(pl.col("flip_to").is_not_null(), pl.col("success_observed").is_not_null())
+    tasks = analysis.task_table.filter(pl.col("flip_to").is_not_null(), pl.col("success_observed").is_not_null())
     missing = (pl.col("flip_at") - pl.col("success_observed")).clip(0.0)
     found = tasks.sort(missing, pl.col("weight") * -1, "task_id")["role_id"]
     return str(found[0]) if found.len() else None
@@ -80,7 +76,7 @@ def closest_role(analysis: Analysis) -> str | None:
 
 def tasks_of_role(analysis: Analysis, role: str, language: Language) -> pl.DataFrame:
     """The role's tasks, heaviest first; rates in per cent, null where nobody measured."""
-    tasks = task_table(analysis).filter(pl.col("role_id") == role).sort("weight", descending=True)
+    tasks = analysis.task_table.filter(pl.col("role_id") == role).sort("weight", descending=True)
     rates = ("weight", "success_lower", "success_observed", "tolerance", "flip_at")
     return worded(tasks, language).select(
         titled(language).alias("task"),
@@ -96,7 +92,7 @@ def tasks_of_role(analysis: Analysis, role: str, language: Language) -> pl.DataF
 def ranked_roles(analysis: Analysis, measure: str, language: Language) -> pl.DataFrame:
     """Every role (id and title) by one measure in per cent, certified first, then expected with its 90% interval."""
     roles = analysis.work.roles
-    shares = role_table(analysis).filter(pl.col("measure") == measure).join(roles, on="role_id")
+    shares = analysis.role_table.filter(pl.col("measure") == measure).join(roles, on="role_id")
     return shares.sort("certified", "expected", "role_id", descending=[True, True, False]).select(
         "role_id",
         titled(language).alias("role"),
@@ -128,7 +124,7 @@ def assumed_shares(analysis: Analysis, role: str) -> pl.DataFrame:
 
     The 90% interval is that of the measured capabilities alone: an assumed level has none.
     """
-    table = role_table(analysis).filter(pl.col("role_id") == role, pl.col("measure").is_in([*SHARES, "time_freed"]))
+    table = analysis.role_table.filter(pl.col("role_id") == role, pl.col("measure").is_in([*SHARES, "time_freed"]))
     if not analysis.assumed:
         table = table.clear().with_columns(assumed=0.0, assumed_low=0.0, assumed_high=0.0)
     names = {"value": "assumed", "low": "assumed_low", "high": "assumed_high"}
@@ -151,7 +147,7 @@ def side_by_side(analysis: Analysis, roles: tuple[str, str], language: Language)
     """Both roles' shares and time freed in per cent: measure, role, certified, value (expected), low, high (90%)."""
     names = analysis.work.roles.select("role_id", role=titled(language))
     shown = [name for name in MEASURES if name in (*SHARES, "time_freed")]
-    table = role_table(analysis).filter(pl.col("measure").is_in(shown))
+    table = analysis.role_table.filter(pl.col("measure").is_in(shown))
     parts = [table.filter(pl.col("role_id") == role) for role in roles]
     return (
         pl.concat(parts)
