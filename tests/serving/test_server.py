@@ -1,12 +1,15 @@
 """The server over real sockets: clients, limits, the registry's changes, and what is kept."""
 
+import asyncio
 import json
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +21,8 @@ from roleshift.errors import RoleShiftError
 from roleshift.files import read_json, sha256_file, write_json
 from roleshift.registry.tracking import Tracking
 from roleshift.serving import versions as versions_module
+from roleshift.serving.app import _Stream
+from roleshift.serving.metering import Meter
 
 
 def test_two_graphs_answer_together_as_alone(start: Start, two_graphs: Path) -> None:
@@ -337,6 +342,26 @@ def test_a_client_that_stops_reading_holds_nobody_up(start: Start) -> None:
         wait_for(lambda: running.server.versions.all[0].batcher.running == 1)
         assert running.chat().status_code == 200
         wait_for(lambda: running.server.versions.all[0].batcher.running == 0, 120)  # its row is free, read or not
+
+
+@pytest.mark.parametrize("version", ["2.3", "2.4"])
+def test_a_caller_who_never_reads_is_given_up(version: str) -> None:
+    """An answer whose first bytes are never taken, by both ways in which Starlette watches for a disconnect."""
+    released: list[object] = []
+    meter = Meter()
+    fake: Any = SimpleNamespace(settings=SimpleNamespace(timeout_seconds=0.05), meter=meter, release=released.append)
+
+    async def events() -> AsyncIterator[str]:
+        yield "data: a\n\n"
+
+    async def never(*_: object) -> Any:
+        await asyncio.Event().wait()
+
+    stream = _Stream(events(), fake, "running", {})  # type: ignore[arg-type]
+    scope = {"type": "http", "asgi": {"version": "3.0", "spec_version": version}}
+    asyncio.run(asyncio.wait_for(stream(scope, never, never), 30))
+    assert released == ["running"]
+    assert meter.errors.labels("unread")._value.get() == 1
 
 
 def test_a_key_is_asked_for_where_one_is_set(start: Start) -> None:

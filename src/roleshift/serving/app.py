@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from roleshift.alerts import alerts_of
 from roleshift.errors import RoleShiftError
@@ -195,15 +196,32 @@ async def _answer(
 
 
 class _Stream(StreamingResponse):
-    """Server-sent events of one request, which is released however they end: read to the end, cut off, never begun."""
+    """Server-sent events of one request, which is released however they end: read to the end, cut off, never begun.
+
+    A caller who reads nothing for as long as an answer may take is given up.
+    """
 
     def __init__(self, events: AsyncIterator[str], server: Server, running: Running, headers: dict[str, str]) -> None:
         super().__init__(events, media_type="text/event-stream", headers=headers)
         self._server, self._running = server, running
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        unread = False
+
+        async def send_in_time(message: Any) -> None:
+            nonlocal unread
+            try:
+                async with asyncio.timeout(self._server.settings.timeout_seconds):
+                    await send(message)
+            except TimeoutError:
+                unread = True
+                raise
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, send_in_time)
+        except (TimeoutError, ClientDisconnect):  # a time-out is an OSError, which Starlette takes for a disconnect
+            if unread:
+                self._server.meter.errors.labels("unread").inc()
         finally:
             self._server.release(self._running)
 
