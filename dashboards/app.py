@@ -7,7 +7,7 @@ import streamlit as st
 
 from components.identity import sign_in
 from components.language import choose_language, texts
-from components.safe import literal
+from components.safe import show_problem
 from roleshift.errors import RoleShiftError
 
 # By what a reader wants to know: a page's file in views/, the key of its name in texts/shell.yaml, and its address.
@@ -36,7 +36,7 @@ try:
     sign_in()
     chosen.run()
 except RoleShiftError as error:
-    st.error(literal(str(error)))
+    show_problem(str(error))
 except Exception as error:
     logging.getLogger("roleshift.dashboard").exception("the page %s failed", chosen.url_path or "overview")
     st.error(t("failed", kind=type(error).__name__))

@@ -8,7 +8,7 @@ import yaml
 from components.identity import may
 from components.language import texts
 from components.names import capability_names
-from components.safe import literal
+from components.safe import literal, show_problem
 from roleshift.errors import RoleShiftError
 from roleshift.impact.assumptions import CLASSES, Assumptions, parse_assumptions
 from roleshift.impact.report import Language
@@ -45,7 +45,7 @@ def choose_assumptions(project: Project, default: Assumptions, language: Languag
         try:
             given = parse_assumptions(values, t("title"))
         except RoleShiftError as error:
-            st.error(literal(str(error)))
+            show_problem(str(error))
             given = base
         if given.hash != base.hash:
             given = given.model_copy(update={"name": t("changed", name=base.name)})
@@ -108,6 +108,6 @@ def _save(project: Project, given: Assumptions) -> None:
             path = save_set(project.root, name.strip(), given)
             st.success(t("saved", path=literal(path.relative_to(project.root).as_posix())))
         except RoleShiftError as error:
-            st.error(literal(str(error)))
+            show_problem(str(error))
     values = yaml.safe_dump(given.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
     st.download_button(t("download"), values, "assumptions.yaml", "text/yaml", icon=":material/download:")

@@ -20,6 +20,11 @@ def inert(markdown: str) -> str:
     return _LIVE.sub(lambda found: found[1] or f"\\{found[0]}", markdown)
 
 
+def show_problem(said: str) -> None:
+    """What the library says is wrong and how to mend it: one line, in English as on the command line."""
+    st.error(texts("shell")("problem", said=literal(said)))
+
+
 def model_text(output: str | None) -> None:
     """What a model wrote; where the committed copy leaves it out, how to get it."""
     if output is None:

@@ -14,7 +14,7 @@ from components.language import texts
 from components.names import capability_name, version_name
 from components.numbers import number
 from components.run import params_of, shown_run
-from components.safe import literal, model_text
+from components.safe import literal, model_text, show_problem
 from components.versions import versions_of
 from roleshift.contracts import EXAMPLES, read_table, slices_to_map
 from roleshift.errors import RoleShiftError
@@ -171,7 +171,7 @@ with st.form("ask", border=False):
 if "sent" in st.session_state:
     st.success(t("sent", number=st.session_state.pop("sent")), icon=":material/check:")
 if "not-sent" in st.session_state:
-    st.error(literal(st.session_state.pop("not-sent")))
+    show_problem(st.session_state.pop("not-sent"))
 given = (asked, name, tuple(chosen), tuple(slices.values()))
 missing = [part for part, value in slices.items() if not value.strip()]
 if go and not (asked.strip() and chosen):

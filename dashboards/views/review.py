@@ -11,7 +11,7 @@ from components.language import texts
 from components.names import capability_name, version_name
 from components.numbers import number
 from components.run import params_of, shown_run
-from components.safe import literal, model_text
+from components.safe import literal, model_text, show_problem
 from components.versions import versions_of
 from roleshift.contracts import EXAMPLES, read_table
 from roleshift.errors import RoleShiftError
@@ -173,7 +173,7 @@ st.title(t("title"))
 project, _ = shown_run()
 st.write(t("explained"))
 if "not-stored" in st.session_state:  # what was typed is still in its fields
-    st.error(literal(st.session_state.pop("not-stored")))
+    show_problem(st.session_state.pop("not-stored"))
 if not may("reviewer"):
     st.info(t("only_reviewers"), icon=":material/lock:")
     st.stop()
