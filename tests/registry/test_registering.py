@@ -200,7 +200,8 @@ def test_an_unknown_version_names_what_is_there(registering, tracking, wanted):
 def test_the_stage_runs_twice_in_a_fresh_store_and_leaves_its_metrics_unchanged(tmp_path):
     """Two first uses at once, each in its own process; then the stage says that there is nothing to do."""
     root = make_project(tmp_path / "with a space")
-    write_json(root / "metrics/evaluate.json", read_json(REPOSITORY / "docs/default-run/metrics/evaluate.json"))
+    for name in ("evaluate", "baseline"):
+        write_json(root / f"metrics/{name}.json", read_json(REPOSITORY / f"docs/default-run/metrics/{name}.json"))
 
     def stage() -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-P", "pipelines/register.py"]

@@ -68,6 +68,26 @@ def test_strings_messages_and_frames_are_answered_with_parameters(registered, tm
     assert "mlartifacts" in found["code"]
 
 
+def test_the_registered_model_says_what_it_takes_and_shows_it(registered):
+    """By MLflow's own reading of the stored MLmodel. The input is left open: strings, messages and frames are taken."""
+    source = MlflowClient(registered.uri).get_model_version_by_alias("roleshift", "challenger").source
+    location = source.removeprefix("file://")
+    model = Model.load(location)
+    told = {spec.name: spec.dtype.name for spec in model.signature.params}
+    assert told["max_new_tokens"] in ("integer", "long")
+    assert told["temperature"] in ("double", "float")
+    assert [column.type.name for column in model.signature.outputs] == ["string"]
+    example = model.load_input_example(location)
+    answers = mlflow.pyfunc.load_model(location).predict(example, params={"max_new_tokens": 2})
+    assert len(answers) == len(example) == 1
+    assert isinstance(answers[0], str)
+    needed = (Path(location) / "requirements.txt").read_text(encoding="utf-8").split()
+    assert needed
+    assert all("==" in line for line in needed)
+    flavor = model.flavors["python_function"]
+    assert all(not Path(entry["path"]).is_absolute() for entry in flavor["artifacts"].values())
+
+
 NO_PICKLE = """
 import os, pickle
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
@@ -140,23 +160,3 @@ def test_torch_is_no_requirement_where_onnx_runtime_serves():
     assert "onnxruntime" in served_by_onnx
     assert "torch==" in " ".join(requirements("torch-bf16"))
     assert all("==" in requirement and "+" not in requirement for requirement in requirements("torch-bf16"))
-
-
-def test_the_registered_model_says_what_it_takes_and_shows_it(registered):
-    """By MLflow's own reading of the stored MLmodel. The input is left open: strings, messages and frames are taken."""
-    source = MlflowClient(registered.uri).get_model_version_by_alias("roleshift", "challenger").source
-    location = source.removeprefix("file://")
-    model = Model.load(location)
-    told = {spec.name: spec.dtype.name for spec in model.signature.params}
-    assert told["max_new_tokens"] in ("integer", "long")
-    assert told["temperature"] in ("double", "float")
-    assert [column.type.name for column in model.signature.outputs] == ["string"]
-    example = model.load_input_example(location)
-    answers = mlflow.pyfunc.load_model(location).predict(example, params={"max_new_tokens": 2})
-    assert len(answers) == len(example) == 1
-    assert isinstance(answers[0], str)
-    needed = (Path(location) / "requirements.txt").read_text(encoding="utf-8").split()
-    assert needed
-    assert all("==" in line for line in needed)
-    flavor = model.flavors["python_function"]
-    assert all(not Path(entry["path"]).is_absolute() for entry in flavor["artifacts"].values())
