@@ -100,8 +100,8 @@ def test_registering_killed_around_every_write_is_completed(tmp_path, migrated):
     shutil.copy(migrated, tmp_path / "whole" / "mlflow.db")
     writes = count_writes(root, f"sqlite:///{tmp_path}/whole/mlflow.db")
     assert len(writes) > 30
-    for name, call in writes:
-        for moment in ("before", "after"):
-            folder = tmp_path / f"{name}-{call}-{moment}"
-            kill_and_run_again(folder, migrated, (name, call, moment))
-            shutil.rmtree(folder)
+    points = [(*writes[0], "before"), *((*write, "after") for write in writes)]  # before one is after the one before it
+    for die_at in points:
+        folder = tmp_path / "-".join(map(str, die_at))
+        kill_and_run_again(folder, migrated, die_at)
+        shutil.rmtree(folder)
