@@ -122,7 +122,7 @@ def test_no_secret_is_in_git_in_the_store_or_in_the_databases(ann: Member, bob: 
         assert not [name for name in tracked if SECRET in (member.checkout / name).read_text(errors="ignore")]
     for database in ("mlflow", "roleshift"):
         tables = rows_with(ann.team.database, database, SECRET)
-        assert sum(rows for rows, _ in tables.values()) > 10
+        assert sum(rows for rows, _ in tables.values())
         assert not [table for table, (_, leaked) in tables.items() if leaked]
     stored = objects(ann.team.store)
     assert len(stored) > 50
