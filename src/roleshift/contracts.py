@@ -182,13 +182,12 @@ def read_table(path: Path, contract: Contract) -> pl.DataFrame:
             f"this RoleShift reads {contract.name} version {contract.version}; run its stage again"
         )
     frame = pl.DataFrame(pl.from_arrow(table))
-    absent = [name for name in contract.schema if name not in frame.columns]
-    if not absent:
-        try:
-            frame = frame.cast(dict(contract.schema))  # type: ignore[arg-type]
-        except pl.exceptions.PolarsError as error:
-            said = str(error).splitlines()[0]
-            raise RoleShiftError(f"{path}: its columns are not those of {contract.name} ({said})") from None
+    present = {name: dtype for name, dtype in contract.schema.items() if name in frame.columns}
+    try:
+        frame = frame.cast(present)  # type: ignore[arg-type]
+    except pl.exceptions.PolarsError as error:
+        said = str(error).splitlines()[0]
+        raise RoleShiftError(f"{path}: its columns are not those of {contract.name} ({said})") from None
     check(frame, contract, str(path))
     return frame
 

@@ -17,7 +17,6 @@ from starlette.requests import ClientDisconnect
 from roleshift.alerts import alerts_of
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.drift import outside_shares
-from roleshift.feedback.store import pseudonym
 from roleshift.serving.batching import Piece
 from roleshift.serving.capture import UnknownAnswerError
 from roleshift.serving.limits import Guard
@@ -88,7 +87,7 @@ def make_app(server: Server, *, key: str | None = None, receive_seconds: float =
         try:
             kinds = await asyncio.to_thread(
                 server.capture.feedback, body.id, accepted=accepted, correction=body.correction, reason=body.reason,
-                said_by=body.user and pseudonym(body.user),
+                said_by=body.user,
             )  # fmt: skip
         except RoleShiftError as error:
             raise RefusedError(404 if isinstance(error, UnknownAnswerError) else 503, str(error)) from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.events import Answered
-from roleshift.feedback.store import FeedbackStore, pseudonym
+from roleshift.feedback.store import FeedbackStore
 from roleshift.generation import Answer
 from roleshift.generation import Request as Prompt
 from roleshift.params import Params
@@ -162,9 +162,9 @@ class Server:
     def _asked(self, body: ChatRequest | CompletionRequest) -> Asked:
         request_id = f"{'chatcmpl' if isinstance(body, ChatRequest) else 'cmpl'}-{uuid.uuid4().hex}"
         if isinstance(body, CompletionRequest):
-            return Asked(request_id, body.text, None, {}, body.user and pseudonym(body.user))
+            return Asked(request_id, body.text, None, {}, body.user)
         task = self._task(body.task)
-        return Asked(request_id, body.messages[-1].text, task, dict(body.slices), body.user and pseudonym(body.user))
+        return Asked(request_id, body.messages[-1].text, task, dict(body.slices), body.user)
 
     @staticmethod
     def _prompt(served: Served, body: ChatRequest | CompletionRequest, task: TaskDefinition | None) -> str:

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from roleshift.feedback.store import pseudonym
 from roleshift.generation import Answer, GenerationConfig
 from roleshift.params import ServingParams
 
@@ -32,7 +33,8 @@ def _plain(text: str) -> str:
 
 
 Text = Annotated[StrictStr, AfterValidator(_plain)]
-User = Annotated[Text, Field(max_length=256)]
+User = Annotated[Text, Field(max_length=256), AfterValidator(pseudonym)]
+"""A caller's own user: known from here on by its pseudonym only."""
 
 
 class TextPart(BaseModel):
