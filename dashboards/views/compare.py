@@ -19,6 +19,7 @@ from components.versions import versions_of
 from components.views import choose_view, folded
 from roleshift.evaluation.markdown_tables import APPROXIMATE
 from roleshift.evaluation.several import MOST, Several, best_floors, differences_frame, slices_frame, verdict_counts
+from roleshift.evaluation.slices import LENGTHS, MADE_SLICES
 from roleshift.registry.system_facts import (
     OUTCOMES,
     candidates_frame,
@@ -189,11 +190,15 @@ def show_slices(several: Several, name_of: Callable[[str], str]) -> None:
     """Parts of the items: where a system became worse, then all of them."""
     found = slices_frame(several)
     tested, worse = found.filter(pl.col("low").is_not_null()).height, int(found["regressed"].sum())
-    said = t("slices_worse", count=worse, tested=tested) if worse else t("no_slices", tested=tested)
+    said = t("slices_worse" if worse else "no_slices" if tested else "all_small", count=worse, tested=tested)
     st.container(key="answer-slices").markdown(said)
     st.caption(t("slices_explained"))
     state = pl.when("regressed").then(pl.lit(t("worse"))).when(pl.col("low").is_null()).then(pl.lit(t("too_few")))
-    shown = found.with_columns(verdict=state.otherwise(pl.lit("–"))).drop("regressed")
+    made = {name: t(f"slice_{name.replace(' ', '_')}") for name in MADE_SLICES}
+    lengths = {name: t(f"length_{name}") for name in LENGTHS}
+    value = pl.when(pl.col("slice") == "input length").then(pl.col("value").replace(lengths)).otherwise("value")
+    shown = found.with_columns(verdict=state.otherwise(pl.lit("–")), value=value).drop("regressed")
+    shown = shown.with_columns(pl.col("slice").replace(made))
     table(named(shown, name_of).rename({"first": "score_first", "other": "score_other"}), "slices",
           title=t("view_slices"))  # fmt: skip
 

@@ -15,6 +15,8 @@ from roleshift.evaluation.statistics import MINIMUM_GROUPS, holm
 from roleshift.tasks import TaskDefinition
 
 LENGTHS = ("short", "medium", "long")
+MADE_SLICES = ("source", "label", "input length", "language", "domain", "task")
+"""Names of the slices that follow from examples and items; the others are the examples' own."""
 
 
 def with_slices(
