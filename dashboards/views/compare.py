@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import altair as alt
 import polars as pl
 import streamlit as st
 
-from components.charts import curve_chart, interval_chart, show_chart, tradeoff_chart
+from components.charts import Drawing, curve_chart, interval_chart, show_chart, tradeoff_chart
 from components.comparing import Comparing, named_versions
 from components.language import texts
 from components.names import capability_name, metric_name, system_name
@@ -43,13 +42,13 @@ VERDICTS = {
 ITEMS_SHOWN = 1000
 
 
-def draw(chart: alt.LayerChart | alt.Chart, frame: pl.DataFrame, *columns: str) -> None:
+def draw(drawing: Drawing, frame: pl.DataFrame, *columns: str) -> None:
     """A chart, with what it says as text for who cannot see it."""
     said = "; ".join(
         ", ".join(str(row[name]) for name in columns) + f": {interval(row['value'], row['low'], row['high'])}"
         for row in frame.head(40).to_dicts()
     )
-    show_chart(chart, said)
+    show_chart(drawing, said)
 
 
 def choose(comparing: Comparing, name_of: Callable[[str], str]) -> tuple[str, ...]:
