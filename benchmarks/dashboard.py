@@ -6,8 +6,9 @@ Takes the smoke profile's run (made if it is not there), repeats its evidence un
 registers further versions of its model until there are 200. A page is opened once to warm the server, then three
 times in new browser contexts, without anything in the browser's cache: the first useful paint is when the answer
 stands that a reader comes for, the last column when everything is drawn, charts and tables too. An interaction is
-measured from the key or the click until the page is drawn again. Prints a table and the server's memory. Beside the
-pages stands a Streamlit app of one word: what the browser takes for Streamlit itself on this machine.
+measured from the key that moves a slider or takes an entry of an opened list until the page is drawn again. Prints a
+table and the server's memory. Beside the pages stands a Streamlit app of one word: what the browser takes for
+Streamlit itself on this machine.
 """
 
 import shutil
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ from roleshift.registry.moving import relocate
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SMOKE = REPOSITORY / "runs/smoke"
-VERSIONS, ROWS, ROUNDS = 200, 100_000, 3
+VERSIONS, ROWS, ROUNDS, CHOICES = 200, 100_000, 3, 7
 PAINT_SECONDS, ANSWER_SECONDS, MEMORY_GB = 2.0, 0.5, 1.0
 ANSWER = "[class*=st-key-answer]"
 MAIN = {  # what makes a page useful
@@ -106,8 +108,12 @@ def paint(browser: Any, address: str, name: str, main: str) -> tuple[float, floa
     return useful, drawn
 
 
-def answer(browser: Any, address: str, name: str, act: Callable[[Any], None], prepare: Callable[[Any], None]) -> float:
-    """The middle of several times from an action until the page is drawn again."""
+Press = Callable[[Any], Callable[[], None]]
+"""Makes a page ready for a choice, and returns what makes the choice."""
+
+
+def answer(browser: Any, address: str, name: str, press: Press, prepare: Callable[[Any], None]) -> float:
+    """The middle of several times from a choice until the page is drawn again."""
     page = browser.new_page(viewport={"width": 1400, "height": 1400})
     page.goto(f"{address}/{name}")
     page.locator("[data-testid=stMain] h1").first.wait_for(timeout=180_000)
@@ -116,10 +122,11 @@ def answer(browser: Any, address: str, name: str, act: Callable[[Any], None], pr
     page.wait_for_function(SETTLED, timeout=180_000)
     page.evaluate(COUNT_RUNS)
     taken = []
-    for _ in range(ROUNDS + 1):  # the first one warms what it needs
+    for _ in range(CHOICES + 1):  # the first one warms what it needs
         before = page.evaluate("window.runs")
+        choose = press(page)
         start = time.perf_counter()
-        act(page)
+        choose()
         page.wait_for_function(f"window.runs > {before}", polling=10, timeout=60_000)
         taken.append(time.perf_counter() - start)
         page.wait_for_timeout(400)
@@ -127,21 +134,22 @@ def answer(browser: Any, address: str, name: str, act: Callable[[Any], None], pr
     return statistics.median(taken[1:])
 
 
-def right(label: str) -> Callable[[Any], None]:
+def right(label: str) -> Press:
     """One step of a slider to the right."""
-    return lambda page: page.get_by_role("slider", name=label).first.press("ArrowRight")
+    return lambda page: partial(page.get_by_role("slider", name=label).first.press, "ArrowRight")
 
 
-def next_option(label: str) -> Callable[[Any], None]:
+def next_option(label: str) -> Press:
     """The next entry of a choice, and back again: some have two only."""
     ways = cycle(("ArrowDown", "ArrowUp"))
 
-    def act(page: Any) -> None:
+    def press(page: Any) -> Callable[[], None]:
         box = page.get_by_role("combobox", name=label).first
         box.press(next(ways))  # opens it at the neighbour of what is chosen
-        box.press("Enter")
+        page.get_by_role("option").first.wait_for()
+        return partial(box.press, "Enter")
 
-    return act
+    return press
 
 
 def main() -> None:
@@ -178,7 +186,7 @@ def main() -> None:
                 print(row, flush=True)
             print(f"{'interaction':46} {'until drawn':>12}")
             nothing = lambda page: None  # noqa: E731
-            for said, name, act, prepare in (
+            for said, name, press, prepare in (
                 ("compare: margin slider", "compare", right("Margin"), nothing),
                 ("compare: items of another capability", "compare?view=items", next_option("capability"), nothing),
                 ("registry: another version", "registry?view=history", next_option("Version"), nothing),
@@ -187,7 +195,9 @@ def main() -> None:
                 ("impact: loss slider", "impact", right("Loss from one wrong"),
                  lambda page: page.get_by_text("Assumptions", exact=True).click()),
             ):  # fmt: skip
-                print(f"{said:46} {answer(browser, address, name, act, prepare):12.2f} [{ANSWER_SECONDS}]", flush=True)
+                print(
+                    f"{said:46} {answer(browser, address, name, press, prepare):12.2f} [{ANSWER_SECONDS}]", flush=True
+                )
             memory = process.memory_info().rss + sum(child.memory_info().rss for child in process.children(True))
             print(f"memory of the server: {memory / 1e9:.2f} GB [{MEMORY_GB}]")
         browser.close()

@@ -1,14 +1,12 @@
 """The review dashboard. Run: make dashboard."""
 
-import logging
 from pathlib import Path
 
 import streamlit as st
 
 from components.identity import sign_in
 from components.language import choose_language, texts
-from components.safe import show_problem
-from roleshift.errors import RoleShiftError
+from components.safe import errors_told
 
 # By what a reader wants to know: a page's file in views/, the key of its name in texts/shell.yaml, and its address.
 # (In a folder named pages/ Streamlit would serve a page without this shell to whoever opens its link first.)
@@ -32,11 +30,6 @@ chosen = st.navigation(
         for section, pages in SECTIONS.items()
     }
 )
-try:
+with errors_told(chosen.title):
     sign_in()
     chosen.run()
-except RoleShiftError as error:
-    show_problem(str(error))
-except Exception as error:
-    logging.getLogger("roleshift.dashboard").exception("the page %s failed", chosen.url_path or "overview")
-    st.error(t("failed", kind=type(error).__name__))

@@ -1,6 +1,7 @@
 """The assumption set in force: a saved one, sliders over it, what-if levels, and saving it under a name."""
 
 import math
+from functools import partial
 
 import streamlit as st
 import yaml
@@ -55,19 +56,23 @@ def choose_assumptions(project: Project, default: Assumptions, language: Languag
 
 
 def _costs(base: Assumptions) -> dict[str, dict[str, float]]:
-    t = texts("assumptions")
+    """The sliders of the class of consequence that is looked at; those of the others keep what they were set to."""
+    t, state = texts("assumptions"), st.session_state
     found: dict[str, dict[str, float]] = {}
-    for consequence, tab in zip(CLASSES, st.tabs([t(name) for name in CLASSES]), strict=True):
+    prefix = base.hash
+    tabs = st.tabs([t(name) for name in CLASSES], key=f"classes-{t.language}", on_change="rerun")
+    for consequence, tab in zip(CLASSES, tabs, strict=True):
         costs = base.costs[consequence].model_dump(by_alias=True)
         least = math.floor(10 * base.costs[consequence].smallest_loss + 1) / 10  # the next tenth above the bound
         found[consequence] = {}
         for place, symbol in enumerate(COST_SYMBOLS):
             low = {"L": least, "c_redo": 1.0}.get(symbol, 0.0)
             high = max(ENDS.get(symbol, 10 * costs["L"]), costs[symbol])
-            value = float(costs[symbol])
-            with tab:
-                key = f"{base.hash}-{consequence}-{place}"
-                found[consequence][symbol] = st.slider(t(symbol), float(low), float(high), value, key=key)
+            key = f"{prefix}-{consequence}-{place}"
+            state[key] = state.get(key, float(costs[symbol]))  # Streamlit forgets what is not drawn and not set
+            if tab.open:
+                tab.slider(t(symbol), float(low), float(high), key=key)
+            found[consequence][symbol] = state[key]
     return found
 
 
@@ -109,5 +114,9 @@ def _save(project: Project, given: Assumptions) -> None:
             st.success(t("saved", path=literal(path.relative_to(project.root).as_posix())))
         except RoleShiftError as error:
             show_problem(str(error))
-    values = yaml.safe_dump(given.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
-    st.download_button(t("download"), values, "assumptions.yaml", "text/yaml", icon=":material/download:")
+    st.download_button(t("download"), partial(_written, given), "assumptions.yaml", "text/yaml",
+                       icon=":material/download:", on_click="ignore")  # fmt: skip
+
+
+def _written(given: Assumptions) -> str:
+    return yaml.safe_dump(given.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)

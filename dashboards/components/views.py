@@ -1,8 +1,29 @@
-"""Parts of a page of which one is shown at a time, so that nothing is computed that nobody looks at."""
+"""Parts of a page: drawn alone when something in them is chosen, and computed only where somebody looks."""
 
 from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec
 
 import streamlit as st
+
+from components.safe import errors_told
+
+P = ParamSpec("P")
+
+
+def part(draw: Callable[P, None]) -> Callable[P, None]:
+    """Of a function that draws a part of a page: a choice within it draws it again and leaves the rest standing.
+
+    The shell's care for errors does not reach a part that is drawn alone; it has its own.
+    """
+
+    @st.fragment
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
+        with errors_told(draw.__name__):
+            draw(*args, **kwargs)
+
+    return drawn
 
 
 def folded(label: str, name: str, draw: Callable[[], object], *, icon: str = ":material/table_rows:") -> None:

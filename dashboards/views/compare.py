@@ -15,7 +15,7 @@ from components.run import params_of, read_cached, shown_run
 from components.safe import literal, model_text
 from components.tables import data_behind, table
 from components.versions import versions_of
-from components.views import choose_view, folded
+from components.views import choose_view, folded, part
 from roleshift.evaluation.markdown_tables import APPROXIMATE
 from roleshift.evaluation.several import MOST, Several, best_floors, differences_frame, slices_frame, verdict_counts
 from roleshift.evaluation.slices import LENGTHS, MADE_SLICES
@@ -285,6 +285,34 @@ def show_changed(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
                   title=t(f"changed_{what}"))  # fmt: skip
 
 
+@part
+def show_compared(chosen: tuple[str, ...]) -> None:
+    """What the chosen systems are compared in, one view at a time."""
+    view = choose_view(VIEWS, lambda name: t(f"view_{name}"), t("view"))
+    with st.spinner(t("computing")):
+        several = comparing.compared(chosen)
+    for name, comparison in several.comparisons.items():
+        for kind in comparison["differing"]:
+            said = t(f"differing_{kind}", a=literal(name_of(name)), b=literal(name_of(chosen[0])))
+            st.caption(f":material/info: {said}")
+    if view == "scores":
+        show_scores(several, chosen, name_of)
+    elif view == "items":
+        show_items(comparing, chosen, name_of)
+    elif view == "slices":
+        show_slices(several, name_of)
+    else:
+        facts = [comparing.facts(name) for name in chosen]
+        if view == "noise":
+            show_noise(facts, name_of)
+        elif view == "training":
+            show_training(facts, name_of)
+        elif view == "tradeoff":
+            show_tradeoff(several, facts, name_of)
+        else:
+            show_changed(facts, name_of)
+
+
 st.title(t("title"))
 project, folder = shown_run()
 st.write(t("explained"))
@@ -301,26 +329,4 @@ chosen = choose(comparing, name_of)
 if len(chosen) < 2:
     st.info(t("choose_two"))
     st.stop()
-view = choose_view(VIEWS, lambda name: t(f"view_{name}"), t("view"))
-with st.spinner(t("computing")):
-    several = comparing.compared(chosen)
-for name, comparison in several.comparisons.items():
-    for kind in comparison["differing"]:
-        said = t(f"differing_{kind}", a=literal(name_of(name)), b=literal(name_of(chosen[0])))
-        st.caption(f":material/info: {said}")
-if view == "scores":
-    show_scores(several, chosen, name_of)
-elif view == "items":
-    show_items(comparing, chosen, name_of)
-elif view == "slices":
-    show_slices(several, name_of)
-else:
-    facts = [comparing.facts(name) for name in chosen]
-    if view == "noise":
-        show_noise(facts, name_of)
-    elif view == "training":
-        show_training(facts, name_of)
-    elif view == "tradeoff":
-        show_tradeoff(several, facts, name_of)
-    else:
-        show_changed(facts, name_of)
+show_compared(chosen)

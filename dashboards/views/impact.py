@@ -20,7 +20,7 @@ from components.numbers import number, percent
 from components.run import read_cached, shown_run
 from components.safe import literal
 from components.tables import data_behind, table
-from components.views import choose_view, folded
+from components.views import choose_view, folded, part
 from roleshift.impact.assumptions import Assumptions
 from roleshift.impact.catalogue_views import changes, emerging_hours, shrinking_role, totals_table
 from roleshift.impact.report import Words, report_html, source_lines
@@ -35,6 +35,7 @@ from roleshift.impact.views import (
     ranked_roles,
     tasks_of_role,
 )
+from roleshift.registry.impact_evidence import Assessed
 
 t = texts("impact")
 MEASURES = ("time_freed", *SHARES)
@@ -72,16 +73,14 @@ def show_closest(analysis: Analysis, role: str) -> None:
     folded(t("closest_all"), "closest", all_of_them)
 
 
-def say_shares(analysis: Analysis, role: str) -> None:
-    """The role's certified shares in one sentence."""
-    shares = {row["share"]: row["certified"] / 100 for row in composition(analysis, role).to_dicts()}
-    st.markdown(t("in_words", **{name: percent(share) for name, share in shares.items()}))
+def say_shares(shares: pl.DataFrame) -> None:
+    """A role's certified shares in one sentence."""
+    st.markdown(t("in_words", **{row["share"]: percent(row["certified"] / 100) for row in shares.to_dicts()}))
 
 
-def show_role(analysis: Analysis, role: str) -> None:
+def show_role(analysis: Analysis, role: str, shares: pl.DataFrame) -> None:
     """One role: composition, what is assumed of it, and tasks."""
     language, axis = reading_language(), t("axis")
-    shares = composition(analysis, role)
     names = {share: NAMES[share] for share in SHARES}
     said = "; ".join(f"{names[r['share']]}: {number(r['certified'])}" for r in shares.to_dicts())
     show_chart(composition_chart(shares, names, title=t("composition"), axis=axis), said)
@@ -146,7 +145,7 @@ def show_catalogue(analysis: Analysis) -> None:
     table(appearing.table, "emerging", parquet=True)
 
 
-def show_difference(analysis_name: str, given: Assumptions) -> None:
+def show_difference(analysis_name: str, assessed: Assessed, given: Assumptions) -> None:
     """What changes against another version or system."""
     other = choose_other(project, folder, t)
     if other is None:
@@ -181,29 +180,36 @@ def show_sources(analysis: Analysis, analysis_name: str, given: Assumptions) -> 
         st.caption(literal(line))
 
 
+@part
+def show_work() -> None:
+    """The version and the job, the assumptions, and what follows from them."""
+    version, assessed, role = choose_version_and_role(project, folder, setting, t)
+    given = choose_assumptions(project, setting.assumptions, reading_language())
+    analysis = analysis_of(setting, assessed, given)
+    view = choose_view(VIEWS, lambda name: t(f"view_{name}"), t("view"))
+    if view == "job":
+        shares = composition(analysis, role)
+        say_shares(shares)
+        st.subheader(t("closest"), help=t("means"))
+        show_closest(analysis, role)
+        st.subheader(t("this_role"))
+        show_role(analysis, role, shares)
+        st.download_button(
+            t("report"), lambda: report_html(analysis, setting, [role], version, reading_language()), f"{role}.html",
+            "text/html", icon=":material/description:", on_click="ignore",
+        )  # fmt: skip
+    elif view == "jobs":
+        show_ranking(analysis)
+    elif view == "other":
+        show_difference(version, assessed, given)
+    elif view == "totals":
+        show_catalogue(analysis)
+    else:
+        show_sources(analysis, version, given)
+
+
 st.title(t("title"))
 project, folder = shown_run()
 st.write(t("intro"))
 setting = setting_of(project)
-version, assessed, role = choose_version_and_role(project, folder, setting, t)
-given = choose_assumptions(project, setting.assumptions, reading_language())
-analysis = analysis_of(setting, assessed, given)
-view = choose_view(VIEWS, lambda name: t(f"view_{name}"), t("view"))
-if view == "job":
-    say_shares(analysis, role)
-    st.subheader(t("closest"), help=t("means"))
-    show_closest(analysis, role)
-    st.subheader(t("this_role"))
-    show_role(analysis, role)
-    st.download_button(
-        t("report"), lambda: report_html(analysis, setting, [role], version, reading_language()), f"{role}.html",
-        "text/html", icon=":material/description:", on_click="ignore",
-    )  # fmt: skip
-elif view == "jobs":
-    show_ranking(analysis)
-elif view == "other":
-    show_difference(version, given)
-elif view == "totals":
-    show_catalogue(analysis)
-else:
-    show_sources(analysis, version, given)
+show_work()

@@ -13,6 +13,7 @@ from components.numbers import number
 from components.run import params_of, shown_run
 from components.safe import literal, model_text, show_problem
 from components.versions import versions_of
+from components.views import part
 from roleshift.contracts import EXAMPLES, read_table
 from roleshift.errors import RoleShiftError
 from roleshift.feedback.review import (
@@ -115,8 +116,16 @@ def judge(project: Project, item: CapturedItem, *, accept: bool) -> None:
         st.session_state["not-stored"] = str(error)
 
 
+def say_not_stored() -> None:
+    """Why the last judgement was not stored; what was typed is still in its fields."""
+    if "not-stored" in st.session_state:
+        show_problem(st.session_state.pop("not-stored"))
+
+
+@part
 def show_captured(project: Project) -> None:
     """Requests from use, one after the other: acceptable or not, and what it should have been."""
+    say_not_stored()
     table = project.root / "data/examples/train.parquet"
     if not table.is_file():
         st.info(t("nothing_to_review"), icon=":material/info:")
@@ -129,7 +138,7 @@ def show_captured(project: Project) -> None:
         events = store.events()
         texts_of = store.texts(event.text_id for event in events if event.kind == "capture")
     shares = params_of(project).serving.capture.review.model_dump()
-    order, which, part = st.columns(3)
+    order, which, slices = st.columns(3)
     only = order.selectbox(
         t("queue"), [None, *shares], format_func=lambda name: t(f"queue_{name or 'shares'}"), key="use-queue",
         help=t("queue_help"),
@@ -145,8 +154,9 @@ def show_captured(project: Project) -> None:
     )  # fmt: skip
     offered = sorted({name for item in items for name in item.slice_names})
     if offered:
-        chosen = part.selectbox(t("slice"), [None, *offered], format_func=lambda name: name or t("all"),
-                                key="use-slice")  # fmt: skip
+        chosen = slices.selectbox(
+            t("slice"), [None, *offered], format_func=lambda name: name or t("all"), key="use-slice"
+        )
         items = [item for item in items if chosen is None or chosen in item.slice_names]
     if not items:
         st.info(t("nothing_captured"))
@@ -169,11 +179,79 @@ def show_captured(project: Project) -> None:
         )  # fmt: skip
 
 
+def choose_versions(versions: list[Version]) -> tuple[Version, Version]:
+    """Two versions to hold side by side; at first the newest and what it may replace."""
+    by_number = {version.number: version for version in versions}
+    default = next((i for i, v in enumerate(versions) if "champion" in v.aliases or "baseline" in v.aliases), 1)
+    numbers = [
+        column.selectbox(
+            t(label),
+            list(by_number),
+            index=index,
+            format_func=lambda n: version_name(by_number[n]),
+            key=f"review-{key}",
+        )
+        for column, label, index, key in zip(
+            st.columns(2), ("version", "against"), (0, default), ("a", "b"), strict=True
+        )
+    ]
+    return by_number[numbers[0]], by_number[numbers[1]]
+
+
+@part
+def show_pairs(project: Project, table: Path, versions: tuple[Version, Version]) -> None:
+    """The next item of a queue with both answers, and what the votes say so far."""
+    say_not_stored()
+    params, examples, me = params_of(project), read_table(table, EXAMPLES), person()[0]
+    sides = [answers_of(str(project.root), project.tracking_uri, v.content_id, params, v) for v in versions]
+    order, which, slices = st.columns(3)
+    queue = order.selectbox(t("queue"), QUEUES, format_func=lambda name: t(f"queue_{name}"), key="review-queue")
+    capability = which.selectbox(
+        t("capability"), [None, *sorted(set(sides[0].items["capability"]))],
+        format_func=lambda name: capability_name(name) if name else t("all"), key="review-capability",
+    )  # fmt: skip
+    waiting = pairs(sides[0], sides[1], examples, reviewer=me, queue=queue, capability=capability)
+    offered = sorted({name for pair in waiting for name in pair.slice_names})
+    if offered:
+        chosen = slices.selectbox(
+            t("slice"), [None, *offered], format_func=lambda name: name or t("all"), key="review-slice"
+        )
+        waiting = [pair for pair in waiting if chosen is None or chosen in pair.slice_names]
+    events = stored_events(project)
+    done = voted(events, sides[0].answered, sides[1].answered, me)
+    left = [pair for pair in waiting if pair.about.item_id not in done]
+    st.progress(1 - len(left) / max(1, len(waiting)), t("progress", done=len(waiting) - len(left), all=len(waiting)))
+    if "last-review" in st.session_state:
+        was = st.session_state.pop("last-review")
+        st.caption(t("was", left=was[0], right=was[1]))
+    if queue == "disagreement":
+        st.caption(t("not_random"))
+    if left:
+        show(project, params.task_definitions(), left[0], queue)
+    else:
+        st.success(t("all_done"), icon=":material/check:")
+    st.subheader(t("so_far"))
+    found = win_rate(events, sides[0].answered, sides[1].answered, params.evaluation.confidence)
+    a, b = (version.number for version in versions)
+    if found.rate is None:
+        st.caption(t("no_votes", a=a, b=b))
+    else:
+        st.write(
+            t("rate", a=a, b=b, rate=number(100 * found.rate), low=number(100 * found.lower),
+              high=number(100 * found.upper), items=found.items, wins=found.wins, ties=found.ties, losses=found.losses,
+              people=found.reviewers)
+        )  # fmt: skip
+    for kind in ("vote", "judgement"):
+        alpha, shared = agreement(events, kind)
+        if shared:
+            st.caption(t(f"agreement_{kind}", shared=number(shared, 0), alpha=number(alpha, 2)))
+    st.caption(t("feeds"))
+    st.caption(t("reviewer", name=literal(me)))
+
+
 st.title(t("title"))
 project, _ = shown_run()
 st.write(t("explained"))
-if "not-stored" in st.session_state:  # what was typed is still in its fields
-    show_problem(st.session_state.pop("not-stored"))
 if not may("reviewer"):
     st.info(t("only_reviewers"), icon=":material/lock:")
     st.stop()
@@ -188,63 +266,8 @@ table = project.root / "data/examples/review.parquet"
 if len(versions) < 2 or not table.is_file():
     st.info(t("nothing_to_review"), icon=":material/info:")
     st.stop()
-by_number = {version.number: version for version in versions}
-first, second = st.columns(2)
-order, which, part = st.columns(3)
-default = next((i for i, v in enumerate(versions) if "champion" in v.aliases or "baseline" in v.aliases), 1)
-a = first.selectbox(t("version"), list(by_number), format_func=lambda n: version_name(by_number[n]), key="review-a")
-b = second.selectbox(
-    t("against"), list(by_number), index=default, format_func=lambda n: version_name(by_number[n]), key="review-b"
-)
-if a == b:
+pair = choose_versions(versions)
+if pair[0] == pair[1]:
     st.info(t("choose_two"))
     st.stop()
-queue = order.selectbox(t("queue"), QUEUES, format_func=lambda name: t(f"queue_{name}"), key="review-queue")
-params, examples = params_of(project), read_table(table, EXAMPLES)
-sides = [
-    answers_of(str(project.root), project.tracking_uri, by_number[n].content_id, params, by_number[n]) for n in (a, b)
-]
-capabilities = sorted(set(sides[0].items["capability"]))
-capability = which.selectbox(
-    t("capability"),
-    [None, *capabilities],
-    format_func=lambda name: capability_name(name) if name else t("all"),
-    key="review-capability",
-)
-me = person()[0]
-waiting = pairs(sides[0], sides[1], examples, reviewer=me, queue=queue, capability=capability)
-offered = sorted({name for pair in waiting for name in pair.slice_names})
-if offered:
-    chosen = part.selectbox(t("slice"), [None, *offered], format_func=lambda name: name or t("all"), key="review-slice")
-    if chosen is not None:
-        waiting = [pair for pair in waiting if chosen in pair.slice_names]
-events = stored_events(project)
-done = voted(events, sides[0].answered, sides[1].answered, me)
-left = [pair for pair in waiting if pair.about.item_id not in done]
-st.progress(1 - len(left) / max(1, len(waiting)), t("progress", done=len(waiting) - len(left), all=len(waiting)))
-if "last-review" in st.session_state:
-    was = st.session_state.pop("last-review")
-    st.caption(t("was", left=was[0], right=was[1]))
-if queue == "disagreement":
-    st.caption(t("not_random"))
-if left:
-    show(project, params.task_definitions(), left[0], queue)
-else:
-    st.success(t("all_done"), icon=":material/check:")
-
-st.subheader(t("so_far"))
-found = win_rate(events, sides[0].answered, sides[1].answered, params.evaluation.confidence)
-if found.rate is None:
-    st.caption(t("no_votes", a=a, b=b))
-else:
-    st.write(
-        t("rate", a=a, b=b, rate=number(100 * found.rate), low=number(100 * found.lower),
-          high=number(100 * found.upper), items=found.items, wins=found.wins, ties=found.ties, losses=found.losses,
-          people=found.reviewers)
-    )  # fmt: skip
-for kind in ("vote", "judgement"):
-    alpha, shared = agreement(events, kind)
-    if shared:
-        st.caption(t(f"agreement_{kind}", shared=number(shared, 0), alpha=number(alpha, 2)))
-st.caption(t("feeds"))
-st.caption(t("reviewer", name=literal(me)))
+show_pairs(project, table, pair)

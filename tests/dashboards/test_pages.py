@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from components.language import catalogue
+from roleshift.impact.assumptions import CLASSES
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
+CLASS_NAMES = [catalogue("assumptions")[name]["en"] for name in CLASSES]
 PAGES = sorted(path.stem for path in (REPOSITORY / "dashboards/views").glob("*.py"))
 
 
@@ -51,11 +55,32 @@ def test_a_link_carries_the_selection_and_differences_are_of_the_others_from_the
 @pytest.mark.parametrize("end", ["min", "max"])
 def test_every_position_of_a_loss_slider_is_a_valid_assumption_set(clone: Path, end: str) -> None:
     app = opened("impact", unfolded=("assumptions",))
-    losses = [slider for slider in app.slider if slider.label.startswith("Loss from one wrong result")]
-    assert len(losses) == 4
-    for slider in losses:
-        slider.set_value(getattr(slider, end))
-    app.run()
+    for label in CLASS_NAMES:
+        app.session_state["classes-en"] = label
+        app.run()
+        loss = next(slider for slider in app.slider if slider.label.startswith("Loss from one wrong result"))
+        loss.set_value(getattr(loss, end))
+        app.run()
     assert not app.exception
     assert not app.error
     assert any("changed" in caption.value for caption in app.caption)
+
+
+def test_what_is_set_for_one_class_stays_while_another_is_looked_at_and_in_the_other_language(clone: Path) -> None:
+    def drawn() -> list[str]:
+        return [slider.key for slider in app.slider if slider.label.startswith(("Loss from one", "一个错误"))]
+
+    app = opened("impact", unfolded=("assumptions",))
+    (first,) = drawn()
+    app.slider(key=first).set_value(10.0)
+    app.run()
+    said = next(caption.value for caption in app.caption if "changed" in caption.value)
+    app.session_state["classes-en"] = CLASS_NAMES[1]
+    app.run()
+    assert drawn() != [first]
+    assert said in [caption.value for caption in app.caption]
+    app.session_state["language"] = "zh"
+    app.run()
+    assert not app.exception
+    assert drawn() == [first]
+    assert app.slider(key=first).value == 10.0
