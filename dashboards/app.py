@@ -17,8 +17,10 @@ SECTIONS = {
     "work": {"impact": ":material/work:", "careers": ":material/route:"},
 }  # fmt: skip
 
-st.set_page_config(page_title="RoleShift", page_icon=":material/swap_horiz:", layout="wide")
-st.logo(Path(__file__).parent / "logo.svg", size="large")
+LOGO = Path(__file__).parent / "logo.svg"
+
+st.set_page_config(page_title="RoleShift", page_icon=str(LOGO), layout="wide")
+st.logo(LOGO, size="large")
 choose_language()
 t = texts("shell")
 chosen = st.navigation(

@@ -54,6 +54,19 @@ def test_each_page_opens_by_its_link_in_both_languages_and_fits_wide_and_narrow(
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_a_page_asks_its_own_server_and_nobody_else(smoke_address: str, browser, name: str) -> None:
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(link(smoke_address, name, lang="en"))
+    page.get_by_role("heading", level=1, name=title(name, "en")).wait_for(timeout=180_000)
+    settle(page)
+    assert len(asked) > 20  # Streamlit's scripts alone
+    assert not [url for url in asked if not url.startswith((smoke_address, "data:", "blob:"))]
+    page.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_each_page_opens_in_a_clone_that_has_run_nothing(address: str, browser, name: str) -> None:
     page = opened(browser, address, name)
     healthy(page)
