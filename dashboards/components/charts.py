@@ -68,7 +68,7 @@ def _intervals(
 ) -> Spec:
     colours, shapes = (looks[skipped : skipped + len(systems)] for looks in (COLOURS, SHAPES))
     base = alt.Chart(TABLE).encode(
-        y=alt.Y(f"{row}:N", title=None, axis=alt.Axis(labelLimit=160)),
+        y=alt.Y(f"{row}:N", title=None, axis=alt.Axis(labelLimit=160, labelOverlap=False)),
         yOffset=alt.YOffset(f"{system}:N", sort=list(systems)),
         color=alt.Color(f"{system}:N", scale=alt.Scale(domain=systems, range=colours), sort=systems, legend=LEGEND),
         tooltip=[f"{row}:N", f"{system}:N", *(alt.Tooltip(f"{n}:Q", format=".1f") for n in ("value", "low", "high"))],
@@ -80,7 +80,7 @@ def _intervals(
     if zero:
         line = alt.Chart(alt.NamedData("zero")).mark_rule(strokeDash=[4, 3], color="#888888").encode(x="at:Q")
         layers.insert(0, line)
-    height = max(20 * len(systems), 30) * rows + 22 * len(systems) + 80  # the legend's lines are in it
+    height = max(20 * len(systems), 30) * rows + 22 * len(systems) + 110  # title, axis and the legend's lines are in it
     return spec_of(alt.layer(*layers).properties(height=height, title=heading(title)))
 
 

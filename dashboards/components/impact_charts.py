@@ -142,4 +142,5 @@ def _hours(title: str, axis: str, rows: int) -> Spec:
     base = alt.Chart(TABLE).encode(y=rows_axis("emerging_role", None), x=alt.X("hours:Q", title=axis))
     bars = base.mark_bar(height=16, color=COLOURS[0])
     figures = base.mark_text(align="left", dx=4, color=INK).encode(text=alt.Text("hours:Q", format=",.0f"))
-    return spec_of(alt.layer(bars, figures).properties(height=26 * rows + 110, title=heading(title)))
+    room = {"left": 0, "top": 0, "right": 45, "bottom": 20}  # at the right for the longest bar's figure
+    return spec_of(alt.layer(bars, figures).properties(height=26 * rows + 110, title=heading(title), padding=room))
