@@ -48,13 +48,18 @@ def _assessed(root: str, word: str | None, run_changed: int) -> Assessed:
     return assess(project, params_of(project), word)
 
 
-def choose_version(project: Project, folder: Path, t: Texts) -> tuple[str, Assessed]:
-    """The version that the reader asks about: the run that is shown, or a registered one; with its name in words."""
+def introduce(project: Project, folder: Path, t: Texts) -> tuple[str, Assessed]:
+    """What the page tells, and beside it the version that the reader asks about, with its name in words.
+
+    It is the run that is shown, or a registered one.
+    """
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    left.write(t("intro"))
     names = {str(version.number): version_name(version) for version in versions_of(project)}
     asked = st.query_params.get("version", "")
     if "assessed" not in st.session_state and asked in names:
         st.session_state["assessed"] = asked
-    word = st.selectbox(
+    word = right.selectbox(
         t("version"), [None, *names], format_func=lambda number: names.get(number, t("this_run")), key="assessed"
     )
     if word != (asked or None):
@@ -62,18 +67,6 @@ def choose_version(project: Project, folder: Path, t: Texts) -> tuple[str, Asses
         if word is not None:
             st.query_params["version"] = word
     return names.get(word or "", t("this_run")), _read(project, folder, word)
-
-
-def choose_version_and_role(project: Project, folder: Path, setting: Setting, t: Texts) -> tuple[str, Assessed, str]:
-    """The version and the role that the reader asks about; at first the role that is closest to a change."""
-    left, right = st.columns([1, 2])
-    with left:
-        version, assessed = choose_version(project, folder, t)
-    with right:
-        first = "role" not in st.session_state
-        closest = closest_role(analysis_of(setting, assessed, setting.assumptions)) if first else None
-        role = choose_role(setting, t("role"), "role", closest)
-    return version, assessed, role
 
 
 def choose_other(project: Project, folder: Path, t: Texts) -> tuple[str, Assessed] | None:
@@ -123,12 +116,12 @@ def _titles(_setting: Setting, key: str) -> Titles:
     return Titles.of(_setting.work, [*bundled_roles(), *_setting.own], _setting.archive)
 
 
-def choose_role(setting: Setting, label: str, key: str, first: str | None) -> str:
+def choose_role(setting: Setting, assessed: Assessed, label: str) -> str:
     """A role by a search for any of its names, English or Chinese, misspelt ones too; the link carries the role.
 
-    `first` is the role that a reader without a choice sees.
+    A reader without a choice sees the one that is closest to a change.
     """
-    t = texts("search")
+    t, state = texts("search"), st.session_state
     titles = _titles(setting, str(setting.work.roles["role_id"].to_list()))
     shown = dict(titles.shown)
     if reading_language() == "zh":
@@ -136,15 +129,17 @@ def choose_role(setting: Setting, label: str, key: str, first: str | None) -> st
         shown |= {role_id: f"{chinese}（{english}）" for role_id, chinese, english in named.iter_rows()}
     every = sorted(shown, key=shown.__getitem__)
     left, right = st.columns(2)
-    wanted = left.text_input(t("search"), key=f"{key}-search", placeholder=t("example")).strip()
+    wanted = left.text_input(t("search"), key="role-search", placeholder=t("example")).strip()
     found = titles.found(wanted) if wanted else every
     if not found:
         st.caption(t("nothing", wanted=literal(wanted)))
         found = every
-    asked = st.query_params.get(key, first or "")
-    before = st.session_state.get(key, asked)
-    st.session_state[key] = before if before in found else found[0]
-    role = right.selectbox(label, found, format_func=shown.__getitem__, key=key)
-    if st.query_params.get(key) != role:
-        st.query_params[key] = role
+    if "role" not in state:
+        closest = closest_role(analysis_of(setting, assessed, setting.assumptions))
+        state["role"] = st.query_params.get("role", closest or "")
+    if state["role"] not in found:
+        state["role"] = found[0]
+    role = right.selectbox(label, found, format_func=shown.__getitem__, key="role")
+    if st.query_params.get("role") != role:
+        st.query_params["role"] = role
     return role

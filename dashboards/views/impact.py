@@ -8,8 +8,9 @@ from components.charts import show_chart
 from components.impact import (
     analysis_of,
     choose_other,
-    choose_version_and_role,
+    choose_role,
     difference_of,
+    introduce,
     reading_language,
     setting_of,
 )
@@ -181,9 +182,9 @@ def show_sources(analysis: Analysis, analysis_name: str, given: Assumptions) -> 
 
 
 @part
-def show_work() -> None:
-    """The version and the job, the assumptions, and what follows from them."""
-    version, assessed, role = choose_version_and_role(project, folder, setting, t)
+def show_work(version: str, assessed: Assessed) -> None:
+    """The job, the assumptions, and what follows from them."""
+    role = choose_role(setting, assessed, t("role"))
     given = choose_assumptions(project, setting.assumptions, reading_language())
     analysis = analysis_of(setting, assessed, given)
     view = choose_view(VIEWS, lambda name: t(f"view_{name}"), t("view"))
@@ -210,6 +211,5 @@ def show_work() -> None:
 
 st.title(t("title"))
 project, folder = shown_run()
-st.write(t("intro"))
 setting = setting_of(project)
-show_work()
+show_work(*introduce(project, folder, t))
