@@ -4,11 +4,11 @@ Run: python -P benchmarks/dashboard.py
 
 Takes the smoke profile's run (made if it is not there), repeats its evidence under new ids to 100,000 rows and
 registers further versions of its model until there are 200. A page is opened to warm the server, then three times in
-browsers that never saw the dashboard (they load Streamlit's scripts first) and once more in each: the first useful
-paint is when the answer stands that a reader comes for, the last column when everything is drawn, charts and tables
-too. An interaction is measured from the key that moves a slider or takes an entry of an opened list until the page is
-drawn again. Prints a table and the server's memory. Beside the pages stands a Streamlit app of one word: what the
-browser takes for Streamlit itself on this machine.
+browsers that never saw the dashboard (they load Streamlit's scripts first) and once more in each, which is what the
+limit is held against. The first useful paint is when the answer stands that a reader comes for, the last column when
+everything is drawn, charts and tables too. An interaction is measured from the key that moves a slider or takes an
+entry of an opened list until the page is drawn again. Prints a table and the server's memory. Beside the pages stands a
+Streamlit app of one word: what the browser takes for Streamlit itself on this machine.
 """
 
 import shutil

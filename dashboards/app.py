@@ -6,7 +6,7 @@ import streamlit as st
 
 from components.identity import sign_in
 from components.language import choose_language, texts
-from components.safe import errors_told
+from components.problems import errors_told
 
 # By what a reader wants to know: a page's file in views/, the key of its name in texts/shell.yaml, and its address.
 # (In a folder named pages/ Streamlit would serve a page without this shell to whoever opens its link first.)
@@ -32,6 +32,6 @@ chosen = st.navigation(
         for section, pages in SECTIONS.items()
     }
 )
-with errors_told(chosen.title):
+with errors_told(f"the page {chosen.url_path or 'overview'}"):
     sign_in()
     chosen.run()

@@ -6,10 +6,12 @@ from functools import partial
 import streamlit as st
 import yaml
 
+from components.choices import held, held_all
 from components.identity import may
 from components.language import texts
 from components.names import capability_names
-from components.safe import literal, show_problem
+from components.problems import show_problem
+from components.safe import literal
 from roleshift.errors import RoleShiftError
 from roleshift.impact.assumptions import CLASSES, Assumptions, parse_assumptions
 from roleshift.impact.report import Language
@@ -18,7 +20,7 @@ from roleshift.impact.tolerance import COST_SYMBOLS
 from roleshift.project import Project
 
 ELASTICITIES = {"demand": 3.0, "cost_share": 1.0, "pass_through": 1.0}  # with the sliders' ends
-TOUCHED = "assumptions-opened"
+TOUCHED, OPENED_CLASS = "assumptions-opened", "class-opened"
 ENDS = {"e_h": 0.5, "c_ai": 1.0, "c_rev": 1.0, "d": 1.0, "c_redo": 3.0}  # of the sliders; L goes to ten times its value
 
 
@@ -31,11 +33,10 @@ def choose_assumptions(project: Project, default: Assumptions, language: Languag
     st.session_state[TOUCHED] = True  # from now on its sliders are kept while it is closed
     with fold:
         st.caption(t("explained"))
-        name = st.selectbox(
-            t("set"), [None, *saved_sets(project.root)], format_func=lambda n: default.name if n is None else n
-        )
+        sets = ("", *saved_sets(project.root))
+        name = st.selectbox(t("set"), sets, format_func=lambda n: n or default.name, key=held("set", sets, ""))
         base = default
-        if name is not None:
+        if name:
             base = read_set(project.root, name).model_copy(update={"draws": default.draws, "seed": default.seed})
         values = base.model_dump(mode="json", by_alias=True)
         values["costs"] |= _costs(base)
@@ -60,7 +61,11 @@ def _costs(base: Assumptions) -> dict[str, dict[str, float]]:
     t, state = texts("assumptions"), st.session_state
     found: dict[str, dict[str, float]] = {}
     prefix = base.hash
-    tabs = st.tabs([t(name) for name in CLASSES], key=f"classes-{t.language}", on_change="rerun")
+    labels = {name: t(name) for name in CLASSES}
+    tabs = st.tabs(
+        list(labels.values()), key=f"classes-{t.language}", on_change="rerun",
+        default=labels[state.get(OPENED_CLASS, CLASSES[0])],
+    )  # fmt: skip
     for consequence, tab in zip(CLASSES, tabs, strict=True):
         costs = base.costs[consequence].model_dump(by_alias=True)
         least = math.floor(10 * base.costs[consequence].smallest_loss + 1) / 10  # the next tenth above the bound
@@ -69,10 +74,13 @@ def _costs(base: Assumptions) -> dict[str, dict[str, float]]:
             low = {"L": least, "c_redo": 1.0}.get(symbol, 0.0)
             high = max(ENDS.get(symbol, 10 * costs["L"]), costs[symbol])
             key = f"{prefix}-{consequence}-{place}"
-            state[key] = state.get(key, float(costs[symbol]))  # Streamlit forgets what is not drawn and not set
+            value = state.get(key, float(costs[symbol]))
             if tab.open:
-                tab.slider(t(symbol), float(low), float(high), key=key)
-            found[consequence][symbol] = state[key]
+                state[OPENED_CLASS] = consequence
+                value = tab.slider(t(symbol), float(low), float(high), value, key=key)
+            else:
+                state[key] = value  # Streamlit forgets what is not drawn and not set
+            found[consequence][symbol] = value
     return found
 
 
@@ -94,8 +102,8 @@ def _what_if(base: Assumptions) -> dict[str, float]:
     names = capability_names()
     supposed = {str(key): value for key, value in base.what_if.items()}
     chosen = st.multiselect(
-        t("capabilities"), list(names), default=list(supposed), format_func=names.__getitem__,
-        key=f"{base.hash}-what", placeholder=texts("shell")("choose"),
+        t("capabilities"), list(names), format_func=names.__getitem__,
+        key=held_all(f"{base.hash}-what", names, supposed), placeholder=texts("shell")("choose"),
     )  # fmt: skip
     return {
         name: st.slider(

@@ -1,13 +1,14 @@
 """Charts with intervals; colours by Okabe and Ito, and shapes that say the same again.
 
-Altair writes a chart's specification once for each kind of it; what changes from click to click is the table, which
-Vega redraws in place. Fields carry their types, since there is no table yet to infer them from.
+Altair writes and checks a chart's specification once for each kind of it, which takes longer than all else that a page
+computes; what changes from click to click is the table beside it. Fields carry their types, since there is no table yet
+to infer them from.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import altair as alt
 import polars as pl
@@ -18,9 +19,10 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 LEGEND = alt.Legend(orient="top", columns=1, title=None, labelLimit=280)  # one below the other: 400 pixels hold one
 TABLE = alt.NamedData("table")
 ZERO = {"zero": pl.DataFrame({"at": [0.0]})}
-kept = lru_cache(maxsize=64)
-"""Of a function that writes a specification: for each kind of chart once."""
-Spec = dict[str, Any]
+written_once = lru_cache(maxsize=64)
+"""Decorates what writes a specification: it is kept by the arguments, which say all that it depends on."""
+Spec = str  # Vega-Lite's JSON
+alt.theme.enable("none")  # the looks are Streamlit's
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,14 @@ def heading(text: str) -> alt.Title:
 
 
 def spec_of(chart: alt.Chart | alt.LayerChart) -> Spec:
-    """The specification, checked against Vega-Lite's schema; its looks are Streamlit's."""
-    with alt.theme.enable("none"):
-        return chart.to_dict()
+    """The specification, checked against Vega-Lite's schema."""
+    return chart.to_json(indent=None)
 
 
 def show_chart(drawing: Drawing, said: str) -> None:
     """Draw a chart, with what it says as text for who cannot see it."""
     tables = {TABLE.name: drawing.table, **drawing.further}
-    st.vega_lite_chart(spec=drawing.spec | {"datasets": tables}, width="stretch", alt=said)
+    st.vega_lite_chart(spec=json.loads(drawing.spec) | {"datasets": tables}, width="stretch", alt=said)
 
 
 def interval_chart(
@@ -62,7 +63,7 @@ def interval_chart(
     return Drawing(spec, frame, ZERO if zero else {})
 
 
-@kept
+@written_once
 def _intervals(
     row: str, system: str, systems: tuple[str, ...], title: str, axis: str, zero: bool, skipped: int, rows: int
 ) -> Spec:
@@ -90,7 +91,7 @@ def curve_chart(frame: pl.DataFrame, names: Mapping[str, str], *, title: str) ->
     return Drawing(_curves(systems, splits, tuple(names[n] for n in ("system", "split", "step", "loss")), title), frame)
 
 
-@kept
+@written_once
 def _curves(systems: tuple[str, ...], splits: tuple[str, ...], names: tuple[str, ...], title: str) -> Spec:
     system, split, step, loss = names
     colours = COLOURS[1 : len(systems) + 1]
@@ -119,7 +120,7 @@ def tradeoff_chart(frame: pl.DataFrame, names: Mapping[str, str], *, title: str)
     return Drawing(_tradeoff(fronts, tuple(names[name] for name in columns), title), frame)
 
 
-@kept
+@written_once
 def _tradeoff(fronts: tuple[str, ...], names: tuple[str, ...], title: str) -> Spec:
     system, quality, speed, size = names
     x = alt.X("answers_per_second:Q", title=speed, scale=alt.Scale(zero=True, nice=True, padding=40))

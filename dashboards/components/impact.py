@@ -5,6 +5,7 @@ from typing import cast
 
 import streamlit as st
 
+from components.choices import held
 from components.language import Texts, language, texts
 from components.names import system_name, version_name
 from components.run import params_of, read_cached
@@ -48,25 +49,27 @@ def _assessed(root: str, word: str | None, run_changed: int) -> Assessed:
     return assess(project, params_of(project), word)
 
 
-def introduce(project: Project, folder: Path, t: Texts) -> tuple[str, Assessed]:
-    """What the page tells, and beside it the version that the reader asks about, with its name in words.
+def choose_version(project: Project, t: Texts) -> tuple[str, str]:
+    """The page's introduction, and beside it the version that the reader asks about: its number, its name in words.
 
-    It is the run that is shown, or a registered one.
+    The number is "" for the run that is shown.
     """
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     left.write(t("intro"))
-    names = {str(version.number): version_name(version) for version in versions_of(project)}
+    names = {"": t("this_run")} | {str(version.number): version_name(version) for version in versions_of(project)}
     asked = st.query_params.get("version", "")
-    if "assessed" not in st.session_state and asked in names:
-        st.session_state["assessed"] = asked
-    word = right.selectbox(
-        t("version"), [None, *names], format_func=lambda number: names.get(number, t("this_run")), key="assessed"
-    )
-    if word != (asked or None):
+    key = held("assessed", names, asked if asked in names else "")
+    word = right.selectbox(t("version"), list(names), format_func=names.__getitem__, key=key)
+    if word != asked:
         st.query_params.from_dict({key: value for key, value in st.query_params.items() if key != "version"})
-        if word is not None:
+        if word:
             st.query_params["version"] = word
-    return names.get(word or "", t("this_run")), _read(project, folder, word)
+    return word, names[word]
+
+
+def assessed_now(project: Project, folder: Path, word: str) -> Assessed:
+    """What is measured of a version, or with "" of the run that is shown; read again when that changes."""
+    return _assessed(str(project.root), word or None, (folder / "metrics/evaluate.json").stat().st_mtime_ns)
 
 
 def choose_other(project: Project, folder: Path, t: Texts) -> tuple[str, Assessed] | None:
@@ -74,12 +77,9 @@ def choose_other(project: Project, folder: Path, t: Texts) -> tuple[str, Assesse
     summary = read_cached(folder / "metrics/evaluate.json")
     words = {system_name(name, summary): word for name, word in systems_of_run(folder).items()}
     words |= {version_name(version): str(version.number) for version in versions_of(project)}
-    name = st.selectbox(t("other"), [None, *words], format_func=lambda n: t("choose") if n is None else n, key="other")
-    return (name, _read(project, folder, words[name])) if name else None
-
-
-def _read(project: Project, folder: Path, word: str | None) -> Assessed:
-    return _assessed(str(project.root), word, (folder / "metrics/evaluate.json").stat().st_mtime_ns)
+    names = {"": t("choose")} | {word: name for name, word in words.items()}
+    word = st.selectbox(t("other"), list(names), format_func=names.__getitem__, key=held("other", names, ""))
+    return (names[word], assessed_now(project, folder, word)) if word else None
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -121,7 +121,7 @@ def choose_role(setting: Setting, assessed: Assessed, label: str) -> str:
 
     A reader without a choice sees the one that is closest to a change.
     """
-    t, state = texts("search"), st.session_state
+    t = texts("search")
     titles = _titles(setting, str(setting.work.roles["role_id"].to_list()))
     shown = dict(titles.shown)
     if reading_language() == "zh":
@@ -134,12 +134,11 @@ def choose_role(setting: Setting, assessed: Assessed, label: str) -> str:
     if not found:
         st.caption(t("nothing", wanted=literal(wanted)))
         found = every
-    if "role" not in state:
-        closest = closest_role(analysis_of(setting, assessed, setting.assumptions))
-        state["role"] = st.query_params.get("role", closest or "")
-    if state["role"] not in found:
-        state["role"] = found[0]
-    role = right.selectbox(label, found, format_func=shown.__getitem__, key="role")
+    asked = st.query_params.get("role")
+    if asked not in shown:
+        asked = closest_role(analysis_of(setting, assessed, setting.assumptions))
+    first = asked if asked in found else found[0]
+    role = right.selectbox(label, found, format_func=shown.__getitem__, key=held("role", found, first))
     if st.query_params.get("role") != role:
         st.query_params["role"] = role
     return role

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import altair as alt
 import polars as pl
 
-from components.charts import TABLE, Drawing, Spec, heading, kept, spec_of
+from components.charts import TABLE, Drawing, Spec, heading, spec_of, written_once
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#BBBBBB", "#CC79A7")
 INK = "#777777"  # readable on light and on dark ground
@@ -17,10 +17,11 @@ SPACING = 2.5  # per cent between strokes
 TENTHS = ".1f"
 
 
-def rows_axis(field: str, order: tuple[str, ...] | None, limit: int = 150) -> alt.Y:
-    """A line per name, in the order given, else in the table's."""
-    axis = alt.Axis(labelLimit=limit, labelOverlap=False)
-    return alt.Y(f"{field}:N", sort=None if order is None else list(order), title=None, axis=axis)
+def rows_axis(field: str, order: tuple[str, ...] | None = None) -> alt.Y:
+    """A line per name, in the order given, else by the table's column `place`."""
+    axis = alt.Axis(labelLimit=150, labelOverlap=False)
+    by_place = alt.EncodingSortField("place", op="min")
+    return alt.Y(f"{field}:N", sort=by_place if order is None else list(order), title=None, axis=axis)
 
 
 def composition_chart(shares: pl.DataFrame, names: Mapping[str, str], *, title: str, axis: str) -> Drawing:
@@ -29,7 +30,7 @@ def composition_chart(shares: pl.DataFrame, names: Mapping[str, str], *, title: 
     return Drawing(_composition(tuple(names.values()), title, axis), named)
 
 
-@kept
+@written_once
 def _composition(order: tuple[str, ...], title: str, axis: str) -> Spec:
     base = alt.Chart(TABLE).encode(y=rows_axis("name", order))
     bars = base.mark_bar(height=20).encode(
@@ -57,7 +58,7 @@ def assumed_chart(shares: pl.DataFrame, names: Mapping[str, str], *, title: str,
     return Drawing(_assumed(tuple(names.values()), title, axis), named, {"strokes": strokes})
 
 
-@kept
+@written_once
 def _assumed(order: tuple[str, ...], title: str, axis: str) -> Spec:
     y = rows_axis("name", order)
     x = alt.X("value:Q", title=axis, scale=alt.Scale(domain=[0, 100]))
@@ -78,7 +79,7 @@ def demand_chart(cells: pl.DataFrame, names: Mapping[str, str]) -> Drawing:
     return Drawing(_demand(words, cells["role"].n_unique()), cells)
 
 
-@kept
+@written_once
 def _demand(names: tuple[str, ...], rows: int) -> Spec:
     title, lower, needed, role, capability = names
     size = alt.Size(
@@ -112,15 +113,15 @@ def _demand(names: tuple[str, ...], rows: int) -> Spec:
 def ranking_chart(roles: pl.DataFrame, *, title: str, axis: str, names: Mapping[str, str]) -> Drawing:
     """Expected share per role as a point with its 90% interval, certified as a tick; in the order of the table."""
     words = tuple(names[name] for name in ("role", "certified", "expected", "low", "high"))
-    return Drawing(_ranking(words, title, axis, roles.height), roles)
+    return Drawing(_ranking(words, title, axis, roles.height), roles.with_row_index("place"))
 
 
-@kept
+@written_once
 def _ranking(names: tuple[str, ...], title: str, axis: str, rows: int) -> Spec:
     role, *figures = names
     columns = zip(("certified", "expected", "low", "high"), figures, strict=True)
     base = alt.Chart(TABLE).encode(
-        y=rows_axis("role", None),
+        y=rows_axis("role"),
         tooltip=[
             alt.Tooltip("role:N", title=role),
             *(alt.Tooltip(f"{column}:Q", title=said, format=TENTHS) for column, said in columns),
@@ -134,12 +135,12 @@ def _ranking(names: tuple[str, ...], title: str, axis: str, rows: int) -> Spec:
 
 def hours_chart(hours: pl.DataFrame, *, title: str, axis: str) -> Drawing:
     """Hours a year per emerging role, with the figure at the bar's end."""
-    return Drawing(_hours(title, axis, hours.height), hours)
+    return Drawing(_hours(title, axis, hours.height), hours.with_row_index("place"))
 
 
-@kept
+@written_once
 def _hours(title: str, axis: str, rows: int) -> Spec:
-    base = alt.Chart(TABLE).encode(y=rows_axis("emerging_role", None), x=alt.X("hours:Q", title=axis))
+    base = alt.Chart(TABLE).encode(y=rows_axis("emerging_role"), x=alt.X("hours:Q", title=axis))
     bars = base.mark_bar(height=16, color=COLOURS[0])
     figures = base.mark_text(align="left", dx=4, color=INK).encode(text=alt.Text("hours:Q", format=",.0f"))
     room = {"left": 0, "top": 0, "right": 45, "bottom": 20}  # at the right for the longest bar's figure

@@ -6,7 +6,7 @@ from typing import ParamSpec
 
 import streamlit as st
 
-from components.safe import errors_told
+from components.problems import errors_told
 
 P = ParamSpec("P")
 
@@ -14,13 +14,15 @@ P = ParamSpec("P")
 def part(draw: Callable[P, None]) -> Callable[P, None]:
     """Of a function that draws a part of a page: a choice within it draws it again and leaves the rest standing.
 
-    The shell's care for errors does not reach a part that is drawn alone; it has its own.
+    The shell's care for errors does not reach a part that is drawn alone; it has its own. Its arguments and what the
+    page found around it stay as they were when the whole page was drawn last: what can change meanwhile is asked for
+    within the part, and whoever writes asks again who they are.
     """
 
     @st.fragment
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
-        with errors_told(draw.__name__):
+        with errors_told(f"the part {draw.__name__}"):
             draw(*args, **kwargs)
 
     return drawn

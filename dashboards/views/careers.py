@@ -4,7 +4,8 @@ import polars as pl
 import streamlit as st
 
 from components.charts import interval_chart, show_chart
-from components.impact import analysis_of, choose_role, introduce, reading_language, setting_of
+from components.choices import held
+from components.impact import analysis_of, assessed_now, choose_role, choose_version, reading_language, setting_of
 from components.language import texts
 from components.numbers import interval, number
 from components.run import shown_run
@@ -13,9 +14,9 @@ from components.tables import data_behind, table
 from components.views import part
 from roleshift.impact.moves_page import moves_table
 from roleshift.impact.roles import Analysis
+from roleshift.impact.setting import Setting
 from roleshift.impact.transitions import COMFORTS, Comfort, Landscape, moves
 from roleshift.impact.views import side_by_side
-from roleshift.registry.impact_evidence import Assessed
 
 t = texts("careers")
 t_impact = texts("impact")
@@ -23,7 +24,7 @@ LEADING = 3  # moves told in words
 MEASURES = ("automate", "augment", "human", "not_assessed", "time_freed")
 
 
-def show_offered(landscape: Landscape, role: str, comfort: Comfort, version: str) -> None:
+def show_offered(setting: Setting, landscape: Landscape, role: str, comfort: Comfort, version: str) -> None:
     """Where one could move, the best first."""
     st.subheader(t("moves"))
     offered = moves_table(landscape, setting, role, comfort, reading_language())
@@ -45,12 +46,13 @@ def show_offered(landscape: Landscape, role: str, comfort: Comfort, version: str
         st.info(t("no_education"))
 
 
-def show_beside(analysis: Analysis, role: str, others: list[str]) -> None:
+def show_beside(setting: Setting, analysis: Analysis, role: str, others: list[str]) -> None:
     """The job and another one side by side."""
     st.subheader(t("side_by_side"))
     titles = dict(setting.work.roles.select("role_id", f"title_{reading_language()}").iter_rows())
     english = dict(setting.work.roles.select("role_id", "title_en").iter_rows())
-    other = st.selectbox(t("other_role"), others, format_func=lambda r: titles[r] or english[r], key="beside")
+    key = held("beside", others, others[0])
+    other = st.selectbox(t("other_role"), others, format_func=lambda r: titles[r] or english[r], key=key)
     both = side_by_side(analysis, (role, other), reading_language())
     shown = both.with_columns(pl.col("measure").replace({name: t_impact(name) for name in MEASURES}))
     names = {"measure": t("measure"), "role": t("job")}
@@ -68,22 +70,22 @@ def show_beside(analysis: Analysis, role: str, others: list[str]) -> None:
 
 
 @part
-def show_moves(version: str, assessed: Assessed) -> None:
-    """What follows from a job and a stated comfort with error."""
+def show_moves(word: str, version: str) -> None:
+    """What follows from a job and a stated comfort with error, for a version and its name."""
+    setting, assessed = setting_of(project), assessed_now(project, folder, word)
     role = choose_role(setting, assessed, t("role"))
     analysis = analysis_of(setting, assessed, setting.assumptions)
     comfort = st.segmented_control(
-        t("comfort"), COMFORTS, format_func=lambda level: t(f"comfort_{level}"), default=COMFORTS[0], required=True,
-        key="comfort",
+        t("comfort"), COMFORTS, format_func=lambda level: t(f"comfort_{level}"), required=True,
+        key=held("comfort", COMFORTS, COMFORTS[0]),
     )  # fmt: skip
     landscape = setting.landscape(analysis)
-    show_offered(landscape, role, comfort, version)
-    show_beside(analysis, role, moves(landscape, role, comfort)["role_id"].to_list())
+    show_offered(setting, landscape, role, comfort, version)
+    show_beside(setting, analysis, role, moves(landscape, role, comfort)["role_id"].to_list())
     st.subheader(t("limits"))
     st.write(t("limits_text"))
 
 
 st.title(t("title"))
 project, folder = shown_run()
-setting = setting_of(project)
-show_moves(*introduce(project, folder, t))
+show_moves(*choose_version(project, t))

@@ -7,6 +7,7 @@ import polars as pl
 import streamlit as st
 
 from components.charts import Drawing, curve_chart, interval_chart, show_chart, tradeoff_chart
+from components.choices import held, held_all
 from components.comparing import Comparing, named_versions
 from components.language import texts
 from components.names import capability_name, metric_name, system_name
@@ -40,6 +41,22 @@ VERDICTS = {
     "not worse than the margin": "not_worse",
 }
 ITEMS_SHOWN = 1000
+SIDES = ("all", "better", "worse")
+
+
+def summary_now() -> Mapping[str, Any]:
+    """What the shown run measured; read again when it changes."""
+    return read_cached(folder / "metrics/evaluate.json")
+
+
+def comparing_now() -> Comparing:
+    """The shown run's systems and the registered versions, as they are now."""
+    return Comparing(project, folder, named_versions(versions_of(project)))
+
+
+def name_of(system: str) -> str:
+    """A system in words, as the shown run knows it."""
+    return system_name(system, summary_now())
 
 
 def draw(drawing: Drawing, frame: pl.DataFrame, *columns: str) -> None:
@@ -51,7 +68,7 @@ def draw(drawing: Drawing, frame: pl.DataFrame, *columns: str) -> None:
     show_chart(drawing, said)
 
 
-def choose(comparing: Comparing, name_of: Callable[[str], str]) -> tuple[str, ...]:
+def choose(comparing: Comparing) -> tuple[str, ...]:
     """The reference and one to four others; the link carries them."""
     offered, state = comparing.offered, st.session_state
     if state.get("reference") not in offered:
@@ -59,10 +76,12 @@ def choose(comparing: Comparing, name_of: Callable[[str], str]) -> tuple[str, ..
         asked = asked if len(set(asked)) > 1 else usual(comparing)
         state["reference"], state["others"] = asked[0], [name for name in asked[1:MOST] if name != asked[0]]
     left, right = st.columns([1, 2])
-    first = left.selectbox(t("reference"), offered, format_func=name_of, key="reference", help=t("reference_help"))
-    state["others"] = [name for name in state.get("others", []) if name in offered and name != first]
+    first = left.selectbox(
+        t("reference"), offered, format_func=name_of, key=held("reference", offered), help=t("reference_help")
+    )
+    rest = [name for name in offered if name != first]
     others = right.multiselect(
-        t("others"), [name for name in offered if name != first], format_func=name_of, key="others",
+        t("others"), rest, format_func=name_of, key=held_all("others", rest),
         max_selections=MOST - 1, placeholder=t("choose_one"),
     )  # fmt: skip
     chosen = (first, *others)
@@ -73,12 +92,12 @@ def choose(comparing: Comparing, name_of: Callable[[str], str]) -> tuple[str, ..
 
 def usual(comparing: Comparing) -> list[str]:
     """The base, the base with examples, and what ships."""
-    base, tuned = summary.get("base", {}).get("variant"), summary["tuned"]["shipped"]
+    base, tuned = summary_now().get("base", {}).get("variant"), summary_now()["tuned"]["shipped"]
     shots = [name for name in comparing.of_run if name.startswith(f"{base}, ")]
     return [name for name in (base, *shots, tuned) if name in comparing.of_run] or comparing.offered[:2]
 
 
-def named(frame: pl.DataFrame, name_of: Callable[[str], str]) -> pl.DataFrame:
+def named(frame: pl.DataFrame) -> pl.DataFrame:
     """Systems, capabilities and metrics in words; a metric whose interval is approximate is marked."""
     words: Mapping[str, Callable[[str], str]] = {
         "system": name_of, "capability": capability_name, "metric": metric_name,
@@ -99,7 +118,7 @@ def margin_now() -> float:
     return float(st.session_state.get("margin", MARGIN)) / 100
 
 
-def show_scores(several: Several, chosen: tuple[str, ...], name_of: Callable[[str], str]) -> None:
+def show_scores(several: Several, chosen: tuple[str, ...]) -> None:
     """Values with intervals, and what is better or worse than the reference."""
     confidence = f"{params_of(project).evaluation.confidence:.0%}"
     words = {"capability": t("capability"), "system": t("system")}
@@ -108,7 +127,7 @@ def show_scores(several: Several, chosen: tuple[str, ...], name_of: Callable[[st
         said = [t("counted", count=counts[word], verdict=t(key)) for word, key in VERDICTS.items() if word in counts]
         names = {"system": literal(name_of(system)), "first": literal(systems[0])}
         st.container(key=f"answer-{system}").markdown(t("in_words", **names, verdicts=" · ".join(said)))
-    primary = named(several.values.filter("primary"), name_of)
+    primary = named(several.values.filter("primary"))
     chart = interval_chart(
         primary.rename(words), row=words["capability"], system=words["system"], systems=systems,
         title=t("values_chart", confidence=confidence), axis=t("axis"),
@@ -121,13 +140,13 @@ def show_scores(several: Several, chosen: tuple[str, ...], name_of: Callable[[st
         )
         st.caption(t("floors", found=said))
     folded(t("all_metrics"), "values",
-           lambda: table(named(several.values, name_of), "values", title=t("all_metrics")))  # fmt: skip
+           lambda: table(named(several.values), "values", title=t("all_metrics")))  # fmt: skip
     st.subheader(t("differences", first=literal(systems[0])))
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     approximate = bool(several.values["approximate"].any())
     left.caption(" ".join([t("differences_explained"), *([t("approximate")] if approximate else [])]))
     right.slider(t("margin"), 0.0, 10.0, MARGIN, 0.5, help=t("margin_help"), key="margin")
-    differences = named(differences_frame(several, margin_now()), name_of)
+    differences = named(differences_frame(several, margin_now()))
     chart = interval_chart(
         differences.rename(words), row=words["capability"], system=words["system"], systems=systems[1:],
         title=t("differences_chart", confidence=confidence), axis=t("difference_axis"), zero=True, skipped=1,
@@ -138,25 +157,28 @@ def show_scores(several: Several, chosen: tuple[str, ...], name_of: Callable[[st
           title=t("differences_chart", confidence=confidence))  # fmt: skip
 
 
-def show_items(comparing: Comparing, chosen: tuple[str, ...], name_of: Callable[[str], str]) -> None:
+def show_items(comparing: Comparing, chosen: tuple[str, ...]) -> None:
     """Every item behind the figures, the largest difference first; one of them with both answers."""
     st.caption(t("items_explained"))
     columns = st.columns(3)
-    other = columns[0].selectbox(t("against", first=name_of(chosen[0])), chosen[1:], format_func=name_of)
+    other = columns[0].selectbox(
+        t("against", first=name_of(chosen[0])), chosen[1:], format_func=name_of,
+        key=held("items-other", chosen[1:], chosen[1]),
+    )  # fmt: skip
     found = comparing.items(chosen[0], other)
-    names = found["capability"].unique().sort().to_list()
-    asked = st.query_params.get("capability")
-    if "items-capability" not in st.session_state and asked in names:
-        st.session_state["items-capability"] = asked
+    names = ["", *found["capability"].unique().sort()]
+    asked = st.query_params.get("capability", "")
     wanted = columns[1].selectbox(
-        t("capability"), [None, *names], format_func=lambda name: capability_name(name) if name else t("all"),
-        key="items-capability",
+        t("capability"), names, format_func=lambda name: capability_name(name) if name else t("all"),
+        key=held("items-capability", names, asked if asked in names else ""),
     )  # fmt: skip
     if wanted:
         st.query_params["capability"] = wanted
     elif asked:
         del st.query_params["capability"]
-    sides = columns[2].selectbox(t("which"), ("all", "better", "worse"), format_func=lambda name: t(f"which_{name}"))
+    sides = columns[2].selectbox(
+        t("which"), SIDES, format_func=lambda name: t(f"which_{name}"), key=held("items-which", SIDES, SIDES[0])
+    )
     if wanted:
         found = found.filter(pl.col("capability") == wanted)
     if sides != "all":
@@ -164,7 +186,7 @@ def show_items(comparing: Comparing, chosen: tuple[str, ...], name_of: Callable[
     if found.is_empty():
         st.info(t("no_items"))
         return
-    shown = named(found.head(ITEMS_SHOWN), name_of).rename({"first": "score_first", "other": "score_other"})
+    shown = named(found.head(ITEMS_SHOWN)).rename({"first": "score_first", "other": "score_other"})
     st.caption(t("items_shown", shown=number(shown.height, 0), all=number(found.height, 0)))
     picked = table(shown.drop("output_first", "output_other"), "items", title=t("largest"), pick=True)
     row = found.row(picked, named=True)
@@ -185,7 +207,7 @@ def show_items(comparing: Comparing, chosen: tuple[str, ...], name_of: Callable[
             model_text(output)
 
 
-def show_slices(several: Several, name_of: Callable[[str], str]) -> None:
+def show_slices(several: Several) -> None:
     """Parts of the items: where a system became worse, then all of them."""
     found = slices_frame(several)
     tested, worse = found.filter(pl.col("low").is_not_null()).height, int(found["regressed"].sum())
@@ -198,14 +220,14 @@ def show_slices(several: Several, name_of: Callable[[str], str]) -> None:
     value = pl.when(pl.col("slice") == "input length").then(pl.col("value").replace(lengths)).otherwise("value")
     shown = found.with_columns(verdict=state.otherwise(pl.lit("–")), value=value).drop("regressed")
     shown = shown.with_columns(pl.col("slice").replace(made))
-    table(named(shown, name_of).rename({"first": "score_first", "other": "score_other"}), "slices",
+    table(named(shown).rename({"first": "score_first", "other": "score_other"}), "slices",
           title=t("view_slices"))  # fmt: skip
 
 
-def show_noise(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
+def show_noise(facts: Sequence[Any]) -> None:
     """What noise in the input costs, by capability and by kind."""
     st.caption(t("noise_explained"))
-    found = named(robustness_frame(facts), name_of)
+    found = named(robustness_frame(facts))
     if found.is_empty():
         st.info(t("no_noise"))
         return
@@ -213,20 +235,20 @@ def show_noise(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
     noises = {name: t(f"noise_{name.replace('-', '_')}") for name in found["noise"].unique().drop_nulls()
               if t.knows(f"noise_{name.replace('-', '_')}")}  # fmt: skip
     for column, by in zip(st.columns(2), ("capability", "noise"), strict=True):
-        part = found.drop_nulls(by).with_columns(pl.col("noise").replace(noises))
+        shown = found.drop_nulls(by).with_columns(pl.col("noise").replace(noises))
         chart = interval_chart(
-            part.rename(words | {by: t(by)}), row=t(by), system=words["system"],
-            systems=part["system"].unique(maintain_order=True).to_list(), title=t(f"noise_by_{by}"),
+            shown.rename(words | {by: t(by)}), row=t(by), system=words["system"],
+            systems=shown["system"].unique(maintain_order=True).to_list(), title=t(f"noise_by_{by}"),
             axis=t("difference_axis"), zero=True,
         )  # fmt: skip
         with column:
-            draw(chart, part, by, "system")
+            draw(chart, shown, by, "system")
     data_behind(found.with_columns(pl.col("noise").replace(noises)), "noise", title=t("view_noise"))
 
 
-def show_training(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
+def show_training(facts: Sequence[Any]) -> None:
     """Learning curves."""
-    found = named(curve_frame(facts), name_of)
+    found = named(curve_frame(facts))
     if found.is_empty():
         st.info(t("no_curve"))
         return
@@ -240,10 +262,10 @@ def show_training(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
     data_behind(shown, "curves", title=t("view_training"))
 
 
-def show_tradeoff(several: Several, facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
+def show_tradeoff(several: Several, facts: Sequence[Any]) -> None:
     """Quality against speed against size, the Pareto front, and how the shipped variant was chosen."""
     st.caption(t("tradeoff_explained"))
-    found = named(tradeoff_frame(facts, mean_scores(several.values)), name_of)
+    found = named(tradeoff_frame(facts, mean_scores(several.values)))
     drawn = found.drop_nulls(["quality", "answers_per_second"])
     if not drawn.is_empty():
         words = {"system": t("system"), "quality": t("quality"), "answers_per_second": t("speed"),
@@ -268,7 +290,7 @@ def show_tradeoff(several: Several, facts: Sequence[Any], name_of: Callable[[str
         table(candidates.with_columns(pl.col("outcome").replace(said)), "selection", title=t("selection"))
 
 
-def show_changed(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
+def show_changed(facts: Sequence[Any]) -> None:
     """Params and data that differ."""
     st.caption(t("changed_explained"))
     for what in ("settings", "data"):
@@ -288,6 +310,7 @@ def show_changed(facts: Sequence[Any], name_of: Callable[[str], str]) -> None:
 @part
 def show_compared(chosen: tuple[str, ...]) -> None:
     """What the chosen systems are compared in, one view at a time."""
+    comparing = comparing_now()
     view = choose_view(VIEWS, lambda name: t(f"view_{name}"), t("view"))
     with st.spinner(t("computing")):
         several = comparing.compared(chosen)
@@ -296,36 +319,27 @@ def show_compared(chosen: tuple[str, ...]) -> None:
             said = t(f"differing_{kind}", a=literal(name_of(name)), b=literal(name_of(chosen[0])))
             st.caption(f":material/info: {said}")
     if view == "scores":
-        show_scores(several, chosen, name_of)
+        show_scores(several, chosen)
     elif view == "items":
-        show_items(comparing, chosen, name_of)
+        show_items(comparing, chosen)
     elif view == "slices":
-        show_slices(several, name_of)
+        show_slices(several)
     else:
         facts = [comparing.facts(name) for name in chosen]
         if view == "noise":
-            show_noise(facts, name_of)
+            show_noise(facts)
         elif view == "training":
-            show_training(facts, name_of)
+            show_training(facts)
         elif view == "tradeoff":
-            show_tradeoff(several, facts, name_of)
+            show_tradeoff(several, facts)
         else:
-            show_changed(facts, name_of)
+            show_changed(facts)
 
 
 st.title(t("title"))
 project, folder = shown_run()
 st.write(t("explained"))
-summary = read_cached(folder / "metrics/evaluate.json")
-comparing = Comparing(project, folder, named_versions(versions_of(project)))
-
-
-def name_of(system: str) -> str:
-    """A system in words, as the shown run knows it."""
-    return system_name(system, summary)
-
-
-chosen = choose(comparing, name_of)
+chosen = choose(comparing_now())
 if len(chosen) < 2:
     st.info(t("choose_two"))
     st.stop()

@@ -5,12 +5,14 @@ import streamlit as st
 
 from components.assumptions import choose_assumptions
 from components.charts import show_chart
+from components.choices import held
 from components.impact import (
     analysis_of,
+    assessed_now,
     choose_other,
     choose_role,
+    choose_version,
     difference_of,
-    introduce,
     reading_language,
     setting_of,
 )
@@ -26,6 +28,7 @@ from roleshift.impact.assumptions import Assumptions
 from roleshift.impact.catalogue_views import changes, emerging_hours, shrinking_role, totals_table
 from roleshift.impact.report import Words, report_html, source_lines
 from roleshift.impact.roles import Analysis
+from roleshift.impact.setting import Setting
 from roleshift.impact.views import (
     SHARES,
     assumed_shares,
@@ -107,7 +110,8 @@ def show_role(analysis: Analysis, role: str, shares: pl.DataFrame) -> None:
 def show_ranking(analysis: Analysis) -> None:
     """Every role by one measure, with intervals, and the map of roles by capability."""
     language = reading_language()
-    measure = st.selectbox(t("ranked_by"), MEASURES, format_func=NAMES.__getitem__, key="measure")
+    key = held("measure", MEASURES, MEASURES[0])
+    measure = st.selectbox(t("ranked_by"), MEASURES, format_func=NAMES.__getitem__, key=key)
     ranked = ranked_roles(analysis, measure, language)
     names = {name: t(f"{name}_name") for name in ("role", "certified", "expected", "low", "high")}
     title = t("ranking_chart", measure=NAMES[measure], count=min(MOST, ranked.height))
@@ -146,7 +150,7 @@ def show_catalogue(analysis: Analysis) -> None:
     table(appearing.table, "emerging", parquet=True)
 
 
-def show_difference(analysis_name: str, assessed: Assessed, given: Assumptions) -> None:
+def show_difference(setting: Setting, assessed: Assessed, version: str, given: Assumptions) -> None:
     """What changes against another version or system."""
     other = choose_other(project, folder, t)
     if other is None:
@@ -154,7 +158,7 @@ def show_difference(analysis_name: str, assessed: Assessed, given: Assumptions) 
         return
     name, against = other
     found = changes(difference_of(setting, against, assessed, given), setting.work.roles, reading_language())
-    st.caption(t("difference_of", first=literal(analysis_name), second=literal(name)))
+    st.caption(t("difference_of", first=literal(version), second=literal(name)))
     if found.tasks.is_empty():
         st.write(t("no_decision_changes"))
     else:
@@ -167,14 +171,13 @@ def show_difference(analysis_name: str, assessed: Assessed, given: Assumptions) 
     table(found.paired, "pairing", title=t("difference"))
 
 
-def show_sources(analysis: Analysis, analysis_name: str, given: Assumptions) -> None:
+def show_sources(setting: Setting, analysis: Analysis, word: str, version: str, given: Assumptions) -> None:
     """What was measured, under which assumptions, and where roles and figures come from."""
-    said = t("evidence_explained", version=literal(analysis_name), name=literal(given.name), hash=given.hash)
+    said = t("evidence_explained", version=literal(version), name=literal(given.name), hash=given.hash)
     st.caption(said)
     table(evidence_table(analysis, reading_language()), "evidence", title=t("evidence"), parquet=True)
     summary = read_cached(folder / "metrics/evaluate.json")
-    asked = st.session_state.get("assessed")
-    system = f"{VERSION}{asked}" if asked else summary["tuned"]["shipped"]
+    system = f"{VERSION}{word}" if word else summary["tuned"]["shipped"]
     st.page_link("views/compare.py", label=t("to_items"), icon=":material/list:",
                  query_params={"systems": f"{summary['base']['variant']}|{system}", "view": "items"})  # fmt: skip
     for line in source_lines(analysis, setting, Words(reading_language())):
@@ -182,8 +185,9 @@ def show_sources(analysis: Analysis, analysis_name: str, given: Assumptions) -> 
 
 
 @part
-def show_work(version: str, assessed: Assessed) -> None:
-    """The job, the assumptions, and what follows from them."""
+def show_work(word: str, version: str) -> None:
+    """The job, the assumptions, and what follows from them, for a version and its name."""
+    setting, assessed = setting_of(project), assessed_now(project, folder, word)
     role = choose_role(setting, assessed, t("role"))
     given = choose_assumptions(project, setting.assumptions, reading_language())
     analysis = analysis_of(setting, assessed, given)
@@ -202,14 +206,13 @@ def show_work(version: str, assessed: Assessed) -> None:
     elif view == "jobs":
         show_ranking(analysis)
     elif view == "other":
-        show_difference(version, assessed, given)
+        show_difference(setting, assessed, version, given)
     elif view == "totals":
         show_catalogue(analysis)
     else:
-        show_sources(analysis, version, given)
+        show_sources(setting, analysis, word, version, given)
 
 
 st.title(t("title"))
 project, folder = shown_run()
-setting = setting_of(project)
-show_work(*introduce(project, folder, t))
+show_work(*choose_version(project, t))

@@ -9,12 +9,14 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
+from components.choices import held, held_all
 from components.identity import may, person
 from components.language import texts
 from components.names import capability_name, version_name
 from components.numbers import number
+from components.problems import show_problem
 from components.run import params_of, shown_run
-from components.safe import literal, model_text, show_problem
+from components.safe import literal, model_text
 from components.versions import versions_of
 from roleshift.contracts import EXAMPLES, read_table, slices_to_map
 from roleshift.errors import RoleShiftError
@@ -133,16 +135,16 @@ if not versions:
 params = params_of(project)
 tasks = params.task_definitions()
 corpora = {corpus.task for corpus in params.corpora.values()}
-ordered = [*(name for name in tasks if name in corpora), None, *(name for name in tasks if name not in corpora)]
+ordered = [*(name for name in tasks if name in corpora), "", *(name for name in tasks if name not in corpora)]
 by_number = {version.number: version for version in versions}
 left, right = st.columns(2)
 chosen = left.multiselect(
-    t("versions"), list(by_number), default=[versions[0].number], max_selections=2,
-    placeholder=texts("shell")("choose"),
-    format_func=lambda n: version_name(by_number[n]), key="playground-versions",
+    t("versions"), list(by_number), max_selections=2, placeholder=texts("shell")("choose"),
+    format_func=lambda n: version_name(by_number[n]),
+    key=held_all("playground-versions", by_number, [versions[0].number]),
 )  # fmt: skip
 name = right.selectbox(
-    t("task"), ordered, key="playground-task", help=t("task_help"),
+    t("task"), ordered, key=held("playground-task", ordered, ordered[0]), help=t("task_help"),
     format_func=lambda task: f"{capability_name(tasks[task].capability)} ({task})" if task else t("no_task"),
 )  # fmt: skip
 task = tasks[name] if name else None

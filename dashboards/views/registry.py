@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from components.choices import held
 from components.gate import badge, gate_of, rule_name, show_gate
 from components.identity import may, person
 from components.language import texts
@@ -192,9 +193,11 @@ if "changed" in st.session_state:
     st.success(st.session_state.pop("changed"), icon=":material/check:")
 by_number = {version.number: version for version in versions}
 asked = st.query_params.get("version", "")
-if st.session_state.get("version") not in by_number:
-    st.session_state["version"] = int(asked) if asked.isdigit() and int(asked) in by_number else versions[0].number
-number = st.selectbox(t("version"), list(by_number), format_func=lambda n: version_name(by_number[n]), key="version")
+first = int(asked) if asked.isdigit() and int(asked) in by_number else versions[0].number
+number = st.selectbox(
+    t("version"), list(by_number), format_func=lambda n: version_name(by_number[n]),
+    key=held("version", by_number, first),
+)  # fmt: skip
 if asked != str(number):
     st.query_params["version"] = str(number)
 kinds = {version.kind: kind_name(version.kind) for version in versions}

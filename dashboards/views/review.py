@@ -1,17 +1,21 @@
 """Blind side-by-side: which of two versions answers better, and what each answer is worth."""
 
 import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from components.choices import held
 from components.identity import may, person
 from components.impact import reading_language
 from components.language import texts
 from components.names import capability_name, version_name
 from components.numbers import number
+from components.problems import show_problem
 from components.run import params_of, shown_run
-from components.safe import literal, model_text, show_problem
+from components.safe import literal, model_text
 from components.versions import versions_of
 from components.views import part
 from roleshift.contracts import EXAMPLES, read_table
@@ -39,8 +43,10 @@ from roleshift.registry.versions import Version
 from roleshift.tasks import TaskDefinition
 
 t = texts("review")
+WHAT = ("versions", "use")
 QUEUES = ("random", "disagreement")
 SIDES = ("left", "right")
+VERDICTS = ("accept", "reject")
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -67,6 +73,9 @@ def vote_on(project: Project, pair: Pair, queue: str, vote: str) -> None:
     verdicts = [state.get(f"verdict-{side}-{key}") for side in SIDES]
     accepted = [None if verdict is None else verdict == "accept" for verdict in verdicts]
     corrections = [str(state.get(f"correction-{side}-{key}", "")) for side in SIDES]
+    if not may("reviewer"):  # the role can have been taken away since the page was opened
+        state["not-stored"] = t("only_reviewers")
+        return
     try:
         with FeedbackStore.of(project) as store:
             store_review(
@@ -90,7 +99,7 @@ def show(project: Project, tasks: dict[str, TaskDefinition], pair: Pair, queue: 
         with column.container(border=True, height="stretch"):
             st.markdown(f"**{t(side)}**")
             model_text(text)
-            st.segmented_control(t("acceptable"), ["accept", "reject"], format_func=t, key=f"verdict-{side}-{key}")
+            st.segmented_control(t("acceptable"), VERDICTS, format_func=t, key=held(f"verdict-{side}-{key}", VERDICTS))
             with st.expander(t("correct_it")):
                 st.text_area(t("correction"), value=text, key=f"correction-{side}-{key}")
     st.text_input(t("reason"), key=f"reason-{key}")
@@ -105,6 +114,9 @@ def show(project: Project, tasks: dict[str, TaskDefinition], pair: Pair, queue: 
 def judge(project: Project, item: CapturedItem, *, accept: bool) -> None:
     """Store what was said of a captured answer; Streamlit calls it before the page is drawn again."""
     key = item.event.event_id
+    if not may("reviewer"):
+        st.session_state["not-stored"] = t("only_reviewers")
+        return
     try:
         with FeedbackStore.of(project) as store:
             store_judgement(
@@ -139,24 +151,20 @@ def show_captured(project: Project) -> None:
         texts_of = store.texts(event.text_id for event in events if event.kind == "capture")
     shares = params_of(project).serving.capture.review.model_dump()
     order, which, slices = st.columns(3)
+    queues = ("", *shares)
     only = order.selectbox(
-        t("queue"), [None, *shares], format_func=lambda name: t(f"queue_{name or 'shares'}"), key="use-queue",
+        t("queue"), queues, format_func=lambda name: t(f"queue_{name or 'shares'}"), key=held("use-queue", queues, ""),
         help=t("queue_help"),
     )  # fmt: skip
     known = sorted({event.about.capability for event in events if event.kind == "capture" and event.about.capability})
-    capability = which.selectbox(
-        t("capability"), [None, *known], format_func=lambda name: capability_name(name) if name else t("all"),
-        key="use-capability",
-    )  # fmt: skip
+    capability = choose_or_all(which, t("capability"), "use-capability", known, capability_name)
     items = captured_queue(
-        events, texts_of, read_table(table, EXAMPLES), reviewer=person()[0], shares=shares, only=only,
+        events, texts_of, read_table(table, EXAMPLES), reviewer=person()[0], shares=shares, only=only or None,
         capability=capability,
     )  # fmt: skip
     offered = sorted({name for item in items for name in item.slice_names})
     if offered:
-        chosen = slices.selectbox(
-            t("slice"), [None, *offered], format_func=lambda name: name or t("all"), key="use-slice"
-        )
+        chosen = choose_or_all(slices, t("slice"), "use-slice", offered, str)
         items = [item for item in items if chosen is None or chosen in item.slice_names]
     if not items:
         st.info(t("nothing_captured"))
@@ -179,22 +187,29 @@ def show_captured(project: Project) -> None:
         )  # fmt: skip
 
 
+def choose_or_all(
+    place: DeltaGenerator, label: str, key: str, names: Sequence[str], name_of: Callable[[str], str]
+) -> str | None:
+    """One of the names, or None for all of them."""
+    offered = ("", *names)
+    chosen = place.selectbox(
+        label, offered, format_func=lambda name: name_of(name) if name else t("all"), key=held(key, offered, "")
+    )
+    return chosen or None
+
+
 def choose_versions(versions: list[Version]) -> tuple[Version, Version]:
     """Two versions to hold side by side; at first the newest and what it may replace."""
     by_number = {version.number: version for version in versions}
-    default = next((i for i, v in enumerate(versions) if "champion" in v.aliases or "baseline" in v.aliases), 1)
+    second = next((v for v in versions if "champion" in v.aliases or "baseline" in v.aliases), versions[1])
+    firsts = (versions[0].number, second.number)
     numbers = [
         column.selectbox(
-            t(label),
-            list(by_number),
-            index=index,
-            format_func=lambda n: version_name(by_number[n]),
-            key=f"review-{key}",
+            t(label), list(by_number), format_func=lambda n: version_name(by_number[n]),
+            key=held(f"review-{label}", by_number, first),
         )
-        for column, label, index, key in zip(
-            st.columns(2), ("version", "against"), (0, default), ("a", "b"), strict=True
-        )
-    ]
+        for column, label, first in zip(st.columns(2), ("version", "against"), firsts, strict=True)
+    ]  # fmt: skip
     return by_number[numbers[0]], by_number[numbers[1]]
 
 
@@ -205,17 +220,15 @@ def show_pairs(project: Project, table: Path, versions: tuple[Version, Version])
     params, examples, me = params_of(project), read_table(table, EXAMPLES), person()[0]
     sides = [answers_of(str(project.root), project.tracking_uri, v.content_id, params, v) for v in versions]
     order, which, slices = st.columns(3)
-    queue = order.selectbox(t("queue"), QUEUES, format_func=lambda name: t(f"queue_{name}"), key="review-queue")
-    capability = which.selectbox(
-        t("capability"), [None, *sorted(set(sides[0].items["capability"]))],
-        format_func=lambda name: capability_name(name) if name else t("all"), key="review-capability",
-    )  # fmt: skip
+    queue = order.selectbox(
+        t("queue"), QUEUES, format_func=lambda name: t(f"queue_{name}"), key=held("review-queue", QUEUES, QUEUES[0])
+    )
+    known = sorted(set(sides[0].items["capability"]))
+    capability = choose_or_all(which, t("capability"), "review-capability", known, capability_name)
     waiting = pairs(sides[0], sides[1], examples, reviewer=me, queue=queue, capability=capability)
     offered = sorted({name for pair in waiting for name in pair.slice_names})
     if offered:
-        chosen = slices.selectbox(
-            t("slice"), [None, *offered], format_func=lambda name: name or t("all"), key="review-slice"
-        )
+        chosen = choose_or_all(slices, t("slice"), "review-slice", offered, str)
         waiting = [pair for pair in waiting if chosen is None or chosen in pair.slice_names]
     events = stored_events(project)
     done = voted(events, sides[0].answered, sides[1].answered, me)
@@ -256,7 +269,7 @@ if not may("reviewer"):
     st.info(t("only_reviewers"), icon=":material/lock:")
     st.stop()
 source = st.segmented_control(
-    t("what"), ("versions", "use"), default="versions", format_func=lambda name: t(f"what_{name}"), key="review-what"
+    t("what"), WHAT, format_func=lambda name: t(f"what_{name}"), key=held("review-what", WHAT, WHAT[0]), required=True
 )
 if source == "use":
     show_captured(project)

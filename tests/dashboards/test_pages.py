@@ -77,10 +77,15 @@ def test_what_is_set_for_one_class_stays_while_another_is_looked_at_and_in_the_o
     said = next(caption.value for caption in app.caption if "changed" in caption.value)
     app.session_state["classes-en"] = CLASS_NAMES[1]
     app.run()
-    assert drawn() != [first]
+    second = drawn()
+    assert second != [first]
     assert said in [caption.value for caption in app.caption]
     app.session_state["language"] = "zh"
     app.run()
+    assert drawn() == second
+    app.session_state["classes-zh"] = catalogue("assumptions")[CLASSES[0]]["zh"]
+    app.run()
     assert not app.exception
+    assert not app.warning
     assert drawn() == [first]
     assert app.slider(key=first).value == 10.0

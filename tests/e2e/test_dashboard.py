@@ -14,8 +14,12 @@ PAGES = ("overview", "compare", "registry", "review", "playground", "impact", "c
 WIDTHS = (1600, 400)
 
 
+def words(name: str, key: str, language: str) -> str:
+    return yaml.safe_load((REPOSITORY / f"dashboards/texts/{name}.yaml").read_text(encoding="utf-8"))[key][language]
+
+
 def title(name: str, language: str) -> str:
-    return yaml.safe_load((REPOSITORY / f"dashboards/texts/{name}.yaml").read_text(encoding="utf-8"))["title"][language]
+    return words(name, "title", language)
 
 
 def link(address: str, name: str, **query: str) -> str:
@@ -122,6 +126,34 @@ def test_a_link_carries_a_comparison_and_a_figure_is_followed_to_its_items(smoke
     expect(page.get_by_text("What it should say")).to_be_visible()  # input and reference beside both answers
     assert "view=items" in page.url
     healthy(page)
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "label"),
+    [
+        ("impact", {"role": "translator", "version": "2", "view": "jobs"}, "ranked_by"),
+        ("careers", {"role": "translator", "version": "2"}, "other_role"),
+        ("compare", {"view": "items", "capability": "summarize"}, "which"),
+    ],
+)
+def test_what_was_chosen_outlives_a_change_of_the_language(
+    smoke_address: str, browser, name: str, query: dict[str, str], label: str
+) -> None:
+    page = opened(browser, smoke_address, name, **query)
+    page.get_by_test_id("stSidebar").get_by_text("中文", exact=True).click()
+    page.get_by_role("heading", level=1, name=title(name, "zh")).wait_for()
+    settle(page)
+    shown = [box.input_value() for box in page.get_by_role("combobox").all()]
+    box = page.get_by_role("combobox", name=words(name, label, "zh")).first
+    box.press("ArrowDown")  # a choice after the change: the browser sends what it shows in every box
+    box.press("Enter")
+    settle(page)
+    healthy(page)
+    again = [box.input_value() for box in page.get_by_role("combobox").all()]
+    assert sum(one != other for one, other in zip(shown, again, strict=True)) == 1, (shown, again)
+    for key, value in query.items():
+        assert f"{key}={value}" in page.url
     page.close()
 
 
