@@ -3,6 +3,7 @@
 import polars as pl
 import streamlit as st
 
+from components.cards import Card, show_cards
 from components.charts import interval_chart, show_chart
 from components.choices import held
 from components.impact import analysis_of, assessed_now, choose_role, choose_version, reading_language, setting_of
@@ -28,14 +29,13 @@ def show_offered(setting: Setting, landscape: Landscape, role: str, comfort: Com
     """Where one could move, the best first."""
     st.subheader(t("moves"))
     offered = moves_table(landscape, setting, role, comfort, reading_language())
-    for place, (column, row) in enumerate(zip(st.columns(LEADING), offered.head(LEADING).to_dicts(), strict=False)):
-        card = column.container(border=True, height="stretch", key=f"answer-{place}")
-        card.markdown(f"**{literal(row['role'])}**")
+    cards = []
+    for row in offered.head(LEADING).to_dicts():
         said = t("move", similarity=number(row["similarity"], 2), fit=number(row["tolerance_fit"], 0),
                  exposure=number(row["exposure"]), unknown=number(row["not_assessed"], 0))  # fmt: skip
-        card.markdown(said)
-        if row["to_learn"]:
-            card.caption(f"{t('to_learn')}: {literal(row['to_learn'])}")
+        learn = f"{t('to_learn')}: {literal(row['to_learn'])}" if row["to_learn"] else ""
+        cards.append(Card(literal(row["role"]), [said], note=learn))
+    show_cards(cards, LEADING)
     table(offered, "moves", title=t("moves"), parquet=True)
     st.caption(t("explained", version=literal(version)))
     st.page_link("views/impact.py", label=t("to_evidence"), icon=":material/list:",

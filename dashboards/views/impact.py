@@ -4,6 +4,7 @@ import polars as pl
 import streamlit as st
 
 from components.assumptions import choose_assumptions
+from components.cards import Card, show_cards
 from components.charts import show_chart
 from components.choices import held
 from components.impact import (
@@ -58,17 +59,17 @@ def show_closest(analysis: Analysis, role: str) -> None:
         nearest = closest_to_flipping(analysis, language)
         if nearest.is_empty():
             return
-    for place, (column, row) in enumerate(zip(st.columns(LEADING), nearest.head(LEADING).to_dicts(), strict=False)):
-        card = column.container(border=True, height="stretch", key=f"answer-{place}")
-        card.markdown(f"**{literal(row['task'])}**")
-        card.caption(literal(row["role"]))
-        card.markdown(t("flip", decision=row["decision"], flip_to=row["flip_to"], observed=number(row["observed"]),
-                        needed=number(row["needed"])))  # fmt: skip
+    cards = []
+    for row in nearest.head(LEADING).to_dicts():
+        lines = [t("flip", decision=row["decision"], flip_to=row["flip_to"], observed=number(row["observed"]),
+                   needed=number(row["needed"]))]  # fmt: skip
         if row["missing"] > 0:
-            card.markdown(t("flip_missing", missing=number(row["missing"])))
+            lines.append(t("flip_missing", missing=number(row["missing"])))
         elif row["items_to_certify"] is not None:
-            card.markdown(t("flip_items", items=number(row["items_to_certify"], 0)))
-        card.caption(literal(row["why"]) + (f" · {t('transferred')}" if row["transferred"] else ""))
+            lines.append(t("flip_items", items=number(row["items_to_certify"], 0)))
+        why = literal(row["why"]) + (f" · {t('transferred')}" if row["transferred"] else "")
+        cards.append(Card(literal(row["task"]), lines, under=literal(row["role"]), note=why))
+    show_cards(cards, LEADING)
 
     def all_of_them() -> None:
         st.caption(t("closest_explained"))

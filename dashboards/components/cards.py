@@ -1,0 +1,27 @@
+"""The main answers of a page side by side, each in a box."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a box says, in Markdown; `under` stands small below the title, `note` small at the end."""
+
+    title: str
+    lines: Sequence[str]
+    under: str = ""
+    note: str = ""
+
+    def text(self) -> str:
+        """All of it as one element: a browser takes longer for each element than for its text."""
+        small = [f":small[:gray[{text}]]" if text else "" for text in (self.under, self.note)]
+        return "\n\n".join(part for part in (f"**{self.title}**", small[0], *self.lines, small[1]) if part)
+
+
+def show_cards(cards: Sequence[Card], places: int) -> None:
+    """The cards in so many columns; the browser finds them by their keys."""
+    for place, (column, card) in enumerate(zip(st.columns(places), cards, strict=False)):
+        column.container(border=True, height="stretch", key=f"answer-{place}").markdown(card.text())
