@@ -34,10 +34,10 @@ def _params(path: str, changed: int) -> Params:
 
 
 def read_cached(path: Path) -> Any:
-    """A JSON file; read again when it changes."""
+    """A JSON file, to look at only: one copy serves every visitor; read again when it changes."""
     return _read(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False)  # a name is asked for with every option: no copy for each
 def _read(path: str, changed: int) -> Any:
     return read_json(Path(path))
