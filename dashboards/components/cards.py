@@ -1,9 +1,17 @@
-"""The main answers of a page side by side, each in a box."""
+"""The main answers of a page side by side, each in a box.
+
+A browser takes longer for an element than for its text: what belongs together is one element.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+
+
+def small(text: str) -> str:
+    """A remark beside what matters more; nothing of nothing."""
+    return f":small[:gray[{text}]]" if text else ""
 
 
 @dataclass(frozen=True)
@@ -16,9 +24,9 @@ class Card:
     note: str = ""
 
     def text(self) -> str:
-        """All of it as one element: a browser takes longer for each element than for its text."""
-        small = [f":small[:gray[{text}]]" if text else "" for text in (self.under, self.note)]
-        return "\n\n".join(part for part in (f"**{self.title}**", small[0], *self.lines, small[1]) if part)
+        """All of it as one element."""
+        parts = (f"**{self.title}**", small(self.under), *self.lines, small(self.note))
+        return "\n\n".join(part for part in parts if part)
 
 
 def show_cards(cards: Sequence[Card], places: int) -> None:

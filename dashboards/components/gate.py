@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from components.cards import small
 from components.language import language, texts
 from components.names import capability_names
 from components.run import params_of
@@ -64,7 +65,6 @@ def show_gate(version: Version, verdict: Verdict | None) -> None:
 def _show_rule(rule: Rule) -> None:
     t = texts("gate")
     why = f"why_{rule.name.replace(' ', '_')}"
-    left, right = st.columns([1, 2], gap="medium")
     state = badge(rule.state, t(f"state_{rule.state.replace(' ', '_')}"))
-    left.markdown(f"{state} **{rule_name(rule)}**", help=t(why) if t.knows(why) else None)
-    right.caption(literal(rule.text(language(), capability_names())))
+    reason = literal(rule.text(language(), capability_names()))
+    st.markdown(f"{state} **{rule_name(rule)}**  \n{small(reason)}", help=t(why) if t.knows(why) else None)

@@ -37,8 +37,8 @@ def folded(label: str, name: str, draw: Callable[[], object], *, icon: str = ":m
 
 
 def choose_view(names: Sequence[str], name_of: Callable[[str], str], label: str) -> str:
-    """The chosen part; the link carries it."""
-    state, asked = st.session_state, st.query_params.get("view", "")
+    """The chosen part; the link carries it, but for the first one."""
+    state, asked = st.session_state, st.query_params.get("view", names[0])
     if state.get("view") not in names:
         state["view"] = asked if asked in names else names[0]
     view = str(

@@ -8,6 +8,7 @@ import polars as pl
 import streamlit as st
 
 from components.alerts import show_alerts
+from components.cards import Card, show_cards
 from components.charts import interval_chart, show_chart
 from components.gate import badge, gate_of, show_gate
 from components.language import texts
@@ -15,6 +16,7 @@ from components.names import capability_name, kind_name, metric_name
 from components.numbers import interval, lasted, when
 from components.pipeline import show_pipeline
 from components.run import params_of, read_cached, shown_run
+from components.safe import literal
 from components.tables import table
 from components.versions import recent_of, versions_of
 from components.views import folded
@@ -33,19 +35,21 @@ def show_standing(versions: list[Version], folder: Path) -> None:
     named = {alias: version for version in versions for alias in version.aliases}
     made = folder / "metrics/register.json"
     of_run = read_cached(made) if not versions and made.is_file() else {}
-    for column, alias in zip(st.columns(3), ALIASES, strict=True):
-        card = column.container(border=True, height="stretch", key=f"answer-{alias}")
-        card.caption(t(alias), help=t(f"{alias}_explained"))
+    cards = []
+    for alias in ALIASES:
         held, ids = named.get(alias), of_run.get(alias)
         if held is not None:
-            card.subheader(t("version_number", number=held.number), anchor=False)
-            card.caption(f"{kind_name(held.kind)}, {held.variant} · {when(held.created)}")
+            lines = [
+                f"**{t('version_number', number=held.number)}**",
+                f"{kind_name(held.kind)}, {literal(held.variant)}",
+                when(held.created),
+            ]
         elif ids:
-            card.subheader(str(ids["model_id"])[:8], anchor=False)
-            card.caption(t("registered_elsewhere"))
+            lines = [str(ids["model_id"])[:8], t("registered_elsewhere")]
         else:
-            card.subheader("–", anchor=False)
-            card.caption(t("no_champion" if alias == "champion" and versions else "nothing"))
+            lines = [t("no_champion" if alias == "champion" and versions else "nothing")]
+        cards.append(Card(t(alias), [" · ".join(lines)], note=t(f"{alias}_explained")))
+    show_cards(cards, len(ALIASES))
 
 
 def show_next(project: Project, versions: list[Version]) -> None:

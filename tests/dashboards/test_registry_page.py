@@ -77,7 +77,7 @@ def test_a_version_that_fails_the_gate_is_told_and_stays_out(
     app = submit(page(2), "Promote version 2", reason="please")
     assert "does not pass the gate" in app.error[0].value
     assert standing(tracking, "roleshift").alias is None
-    assert any("better on none" in caption.value for caption in page(2).caption)
+    assert any("better on none" in text.value for text in page(2).markdown)
 
 
 def test_who_is_no_approver_sees_the_figures_and_no_button(tracking: Tracking, monkeypatch: pytest.MonkeyPatch) -> None:
