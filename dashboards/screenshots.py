@@ -1,10 +1,12 @@
-"""Photograph the dashboard on this checkout's run: make screenshots.
+"""Photograph the dashboard: make screenshots.
 
-Every page, wide and narrow, in both languages, goes to screenshots/ (not in git); those that README.md
-shows go to docs/screenshots/, in fewer colours so that they stay small.
+Every page on this checkout's run, wide and narrow, in both languages, goes to screenshots/ (not in git). Those that
+README.md shows go to docs/screenshots/, in fewer colours so that they stay small: of the committed default run, as a
+fresh clone shows it, so that they agree with the README's figures.
 """
 
 import shutil
+import tempfile
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +17,7 @@ from PIL import Image
 from roleshift.dashboard import SETTLED, serving
 from roleshift.errors import RoleShiftError
 from roleshift.project import Project
+from roleshift.publishing import copy_published
 
 APP = Path(__file__).resolve().parent / "app.py"
 PAGES = ("overview", "compare", "registry", "review", "playground", "impact", "careers")
@@ -60,23 +63,26 @@ def photograph(browser: Any, address: str, shot: Shot, target: Path, *, small: b
 
 
 def main() -> None:
-    """Serve the project around the current folder, and photograph it."""
+    """Serve the committed run and the project around the current folder, and photograph both."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         raise SystemExit("make screenshots needs Chromium: `apt install chromium`")
-    root = Project.discover().root
-    with serving(APP, root) as (address, _), sync_playwright() as playwright:
+    project = Project.discover()
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as fresh:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        for shot in README:
-            photograph(browser, address, shot, root / f"docs/screenshots/{shot.name}.png", small=True)
-        for name in PAGES:
-            for language in ("en", "zh"):
-                for label, width in WIDTHS.items():
-                    link = f"{'' if name == 'overview' else name}?lang={language}"
-                    shot = Shot(f"{name}-{language}-{label}", link, width, HEIGHT)
-                    photograph(browser, address, shot, root / f"screenshots/{shot.name}.png", small=False)
+        copy_published(project, Path(fresh))
+        with serving(APP, Path(fresh)) as (address, _):
+            for shot in README:
+                photograph(browser, address, shot, project.home / f"docs/screenshots/{shot.name}.png", small=True)
+        with serving(APP, project.root) as (address, _):
+            for name in PAGES:
+                for language in ("en", "zh"):
+                    for label, width in WIDTHS.items():
+                        link = f"{'' if name == 'overview' else name}?lang={language}"
+                        shot = Shot(f"{name}-{language}-{label}", link, width, HEIGHT)
+                        photograph(browser, address, shot, project.root / f"screenshots/{shot.name}.png", small=False)
         browser.close()
 
 

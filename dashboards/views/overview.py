@@ -38,17 +38,15 @@ def show_standing(versions: list[Version], folder: Path) -> None:
     cards = []
     for alias in ALIASES:
         held, ids = named.get(alias), of_run.get(alias)
+        note = t(f"{alias}_explained")
         if held is not None:
-            lines = [
-                f"**{t('version_number', number=held.number)}**",
-                f"{kind_name(held.kind)}, {literal(held.variant)}",
-                when(held.created),
-            ]
+            which, what = t("version_number", number=held.number), f"{kind_name(held.kind)}, {literal(held.variant)}"
+            said = f"**{which}** · {what} · {when(held.created)}"
         elif ids:
-            lines = [str(ids["model_id"])[:8], t("registered_elsewhere")]
+            said, note = f"`{str(ids['model_id'])[:8]}`", f"{note} {t('registered_elsewhere')}"
         else:
-            lines = [t("no_champion" if alias == "champion" and versions else "nothing")]
-        cards.append(Card(t(alias), [" · ".join(lines)], note=t(f"{alias}_explained")))
+            said = t("no_champion" if alias == "champion" and versions else "nothing")
+        cards.append(Card(t(alias), [said], note=note))
     show_cards(cards, len(ALIASES))
 
 

@@ -79,6 +79,14 @@ def current_run(project: Project) -> tuple[Path, bool]:
     raise RoleShiftError(f"{project.root}: no run to show yet; run `make repro`")
 
 
+def copy_published(project: Project, folder: Path) -> None:
+    """Make `folder` what a fresh clone shows: the committed run, without texts, models, cache or tracking store."""
+    for name in ("dvc.yaml", "dvc.lock", "params.yaml"):
+        shutil.copy(project.home / name, folder / name)
+    for tree in (RUN_FOLDER, Path(".streamlit")):
+        shutil.copytree(project.home / tree, folder / tree)
+
+
 def publish_run(project: Project) -> list[Path]:
     """Write the committed copy, the reports and the README's table; returns what was written."""
     if project.is_run:

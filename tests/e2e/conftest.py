@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from served import REPOSITORY, serving
 
+from roleshift.project import Project
+from roleshift.publishing import copy_published
 from roleshift.registry.moving import relocate
 
 SMOKE = REPOSITORY / "runs/smoke"
@@ -19,10 +21,7 @@ CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds the committed default run alone: no texts, cache or store."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("dvc.yaml", "dvc.lock", "params.yaml"):
-        shutil.copy(REPOSITORY / name, folder / name)
-    for name in ("docs/default-run", ".streamlit"):
-        shutil.copytree(REPOSITORY / name, folder / name)
+    copy_published(Project.discover(REPOSITORY), folder)
     return folder
 
 
