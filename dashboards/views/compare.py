@@ -75,13 +75,15 @@ def choose(comparing: Comparing) -> tuple[str, ...]:
         asked = [name for name in st.query_params.get("systems", "").split("|") if name in offered]
         asked = asked if len(set(asked)) > 1 else usual(comparing)
         state["reference"], state["others"] = asked[0], [name for name in asked[1:MOST] if name != asked[0]]
+    summary = summary_now()  # asked once: a store has hundreds of versions
+    names = {name: system_name(name, summary) for name in offered}
     left, right = st.columns([1, 2])
     first = left.selectbox(
-        t("reference"), offered, format_func=name_of, key=held("reference", offered), help=t("reference_help")
+        t("reference"), offered, format_func=names.__getitem__, key=held("reference", offered), help=t("reference_help")
     )
     rest = [name for name in offered if name != first]
     others = right.multiselect(
-        t("others"), rest, format_func=name_of, key=held_all("others", rest),
+        t("others"), rest, format_func=names.__getitem__, key=held_all("others", rest),
         max_selections=MOST - 1, placeholder=t("choose_one"),
     )  # fmt: skip
     chosen = (first, *others)
