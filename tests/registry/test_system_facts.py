@@ -1,5 +1,6 @@
 """Facts about systems: what a run's files say, what differs, and who lies on the Pareto front."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +9,7 @@ import pytest
 from roleshift.files import read_json, write_json
 from roleshift.project import Project
 from roleshift.registry.figures import stage_seconds
+from roleshift.registry.registering import Registered
 from roleshift.registry.system_facts import (
     SystemFacts,
     candidates_frame,
@@ -17,7 +19,10 @@ from roleshift.registry.system_facts import (
     robustness_frame,
     run_facts,
     tradeoff_frame,
+    version_facts,
 )
+from roleshift.registry.tracking import Tracking
+from roleshift.registry.versions import list_versions
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 RUN = REPOSITORY / "docs/default-run"
@@ -89,3 +94,13 @@ def test_measured_time_is_summed_by_stage(tmp_path: Path) -> None:
     assert stage_seconds(tmp_path) == {"baseline": 5.0, "export": 4.0, "finetune": 10.0}
     expected = read_json(RUN / "metrics/timings/finetune.json")["seconds"]
     assert stage_seconds(RUN)["finetune"] == pytest.approx(expected)
+
+
+def test_a_version_has_the_learning_curve_of_its_run(
+    registering: Callable[..., Registered], tracking: Tracking, root: Path, tmp_path: Path
+) -> None:
+    registering()
+    (tuned,) = [version for version in list_versions(tracking, "roleshift") if version.kind == "tuned"]
+    curve = [row for row in read_json(root / "plots/finetune/learning_curve.json") if row.get("loss") is not None]
+    assert curve
+    assert curve_frame([version_facts(tracking, tuned, "tuned", tmp_path / "versions")]).height == len(curve)

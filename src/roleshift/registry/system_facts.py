@@ -20,6 +20,8 @@ from roleshift.registry.manifest import data_hashes
 from roleshift.registry.tracking import Tracking, reporting
 from roleshift.registry.versions import Version, download_manifest
 
+CURVE = Path("plots/finetune/learning_curve.json")
+
 
 @dataclass(frozen=True)
 class SystemFacts:
@@ -49,7 +51,7 @@ def run_facts(project: Project, folder: Path, system: str) -> SystemFacts:
         system,
         _exported_bytes(folder, variant),
         _speed(folder / "metrics/timings", timed),
-        *_measured(folder, variant),
+        *_measured(folder, folder / CURVE, variant),
         settings=settings(read_yaml(folder / "params.yaml")) if own else {},
         data=_flat(data_hashes(folder)) if own else {},
     )
@@ -59,19 +61,21 @@ def version_facts(tracking: Tracking, version: Version, name: str, downloads: Pa
     """Facts about a registered version; its run's small files are brought to `downloads`."""
     folder = downloads / str(version.number)
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = download_manifest(tracking, version, folder)
+    manifest, curve = download_manifest(tracking, version, folder), folder / CURVE
     if version.evidence_run is not None:
         with reporting(tracking.uri):
-            for part in ("metrics", "plots/finetune"):
-                if tracking.client.list_artifacts(version.evidence_run, part):
-                    tracking.client.download_artifacts(version.evidence_run, part, str(folder))
+            if tracking.client.list_artifacts(version.evidence_run, "metrics"):
+                tracking.client.download_artifacts(version.evidence_run, "metrics", str(folder))
+            if tracking.client.list_artifacts(version.evidence_run, CURVE.parent.as_posix()):
+                # where it comes to lie differs: a folder of this machine gives the file alone, a server its path
+                curve = Path(tracking.client.download_artifacts(version.evidence_run, CURVE.as_posix(), str(folder)))
     base = version.kind == "base"
     model = f"{manifest['model']}/"
     return SystemFacts(
         name,
         sum(int(entry["bytes"]) for path, entry in manifest["files"].items() if path.startswith(model)),
         _speed(folder / "metrics/timings", version.variant),
-        *(((), {}, {}) if base else _measured(folder, version.variant)),
+        *(((), {}, {}) if base else _measured(folder, curve, version.variant)),
         settings=settings(manifest.get("params", {})),
         data=_flat(manifest.get("data", {})),
     )
@@ -92,14 +96,15 @@ def _speed(timings: Path, name: str) -> float | None:
     return None
 
 
-def _measured(folder: Path, variant: str) -> tuple[tuple[Mapping[str, Any], ...], dict[str, Any], dict[str, Any]]:
+def _measured(
+    folder: Path, curve: Path, variant: str
+) -> tuple[tuple[Mapping[str, Any], ...], dict[str, Any], dict[str, Any]]:
     """Learning curve, robustness by capability, noise by kind: of the tuned model, noise of what ships."""
     path = folder / "metrics/evaluate.json"
     evaluated = read_json(path) if path.is_file() else {}
     tuned = evaluated.get("tuned", {})
     if variant not in (tuned.get("shipped"), tuned.get("reference")):
         return (), {}, {}
-    curve = folder / "plots/finetune/learning_curve.json"
     rows = tuple(read_json(curve)) if curve.is_file() else ()
     if variant != tuned.get("shipped"):
         return rows, {}, {}
