@@ -1,4 +1,4 @@
-"""English or Chinese: the choice, remembered in the link and the session, and the pages' texts."""
+"""English or Chinese: the choice, remembered in the link, the session and a cookie, and the pages' texts."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +9,9 @@ import streamlit as st
 import yaml
 
 LANGUAGES = {"en": "English", "zh": "中文"}
+COOKIE = "roleshift-language"
+REMEMBER = "<script>document.cookie = '{cookie}={code}; path=/; max-age=31536000; SameSite=Lax'</script>"
+"""Streamlit reads cookies and writes none. The code is one of ours, never a visitor's text."""
 TEXTS = Path(__file__).resolve().parent.parent / "texts"
 
 
@@ -24,18 +27,21 @@ def language() -> str:
 
 
 def asked_language() -> str:
-    """The language that the link asks for, else the browser's if it is one of ours, else English."""
-    asked = st.query_params.get("lang") or str(st.context.locale or "en")[:2]
-    return asked if asked in LANGUAGES else "en"
+    """The language of the link, else what was chosen here before, else the browser's, else English."""
+    asked = (st.query_params.get("lang"), st.context.cookies.get(COOKIE), str(st.context.locale or "")[:2])
+    return next((code for code in asked if code in LANGUAGES), "en")
 
 
 def choose_language() -> None:
-    """The switch in the sidebar; the choice stays in the session and the link."""
+    """The switch in the sidebar; the choice stays in the session, the link and the browser."""
     if st.session_state.get("language") not in LANGUAGES:
         st.session_state["language"] = asked_language()
     st.sidebar.segmented_control(
-        "Language / 语言", list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="language", required=True
-    )
+        "Language / 语言", list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="language", required=True,
+        on_change=lambda: st.session_state.update({"language-chosen": True}),
+    )  # fmt: skip
+    if "language-chosen" in st.session_state:
+        st.sidebar.html(REMEMBER.format(cookie=COOKIE, code=language()), unsafe_allow_javascript=True)
     if st.query_params.get("lang") != language():
         st.query_params["lang"] = language()
 
