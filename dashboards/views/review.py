@@ -231,7 +231,7 @@ def show_pairs(project: Project, table: Path, versions: tuple[Version, Version])
         chosen = choose_or_all(slices, t("slice"), "review-slice", offered, str)
         waiting = [pair for pair in waiting if chosen is None or chosen in pair.slice_names]
     events = stored_events(project)
-    done = voted(events, sides[0].answered, sides[1].answered, me)
+    done = voted(events, sides[0].answered, sides[1].answered, me, queue)
     left = [pair for pair in waiting if pair.about.item_id not in done]
     st.progress(1 - len(left) / max(1, len(waiting)), t("progress", done=len(waiting) - len(left), all=len(waiting)))
     if "last-review" in st.session_state:

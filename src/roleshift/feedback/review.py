@@ -105,10 +105,16 @@ def _pair(row: dict[str, object], a: Answered, b: Answered, reviewer: str) -> Pa
     )  # fmt: skip
 
 
-def voted(events: Iterable[Event], a: Answered, b: Answered, reviewer: str) -> set[str]:
-    """The ids of the review items on which the reviewer has voted between these two."""
+def voted(events: Iterable[Event], a: Answered, b: Answered, reviewer: str, queue: Queue) -> set[str]:
+    """The ids of the review items on which the reviewer has voted between these two, as far as `queue` goes.
+
+    At random only votes at random are done with: an item that stood first because its scores differ most enters
+    no rate by that vote, and were it left out of the random order, the rates would miss the largest differences.
+    """
     found = set()
     for event in events:
+        if queue == "random" and event.drawn_by != "random":
+            continue
         turned = seen_from(event, a) if event.kind == "vote" and event.reviewer_id == reviewer else None
         if turned and turned.other and (turned.other.model_id, turned.other.variant) == (b.model_id, b.variant):
             found.add(turned.about.item_id)
