@@ -157,8 +157,8 @@ if task is not None:
     examples = examples_of(str(table), table.stat().st_mtime_ns, task.id) if table.is_file() else []
     if examples:
         st.button(t("example"), on_click=fill_in, args=(examples,), icon=":material/casino:", type="tertiary")
-asked = st.text_area(t("text"), key="playground-text", height=160, placeholder=t("text_example"))
 with st.form("ask", border=False):
+    asked = st.text_area(t("text"), key="playground-text", height=160, placeholder=t("text_example"))
     with st.popover(t("settings"), icon=":material/tune:"):
         left, right = st.columns(2)
         temperature = left.slider(t("temperature"), 0.0, 2.0, 0.0, 0.1, help=t("temperature_help"))
