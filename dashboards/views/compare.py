@@ -99,10 +99,25 @@ def usual(comparing: Comparing) -> list[str]:
     return [name for name in (base, *shots, tuned) if name in comparing.of_run] or comparing.offered[:2]
 
 
+def slice_words() -> tuple[dict[str, str], dict[str, str]]:
+    """The slices that we make and the lengths of inputs in words; the others, and their values, are the data's own."""
+    made = {name: t(f"slice_{name.replace(' ', '_')}") for name in MADE_SLICES}
+    return made, {name: t(f"length_{name}") for name in LENGTHS}
+
+
+def slices_said(text: str) -> str:
+    """Slices of an item, `name: value` each, as far as they are ours in words."""
+    made, lengths = slice_words()
+    said = []
+    for name, colon, value in (each.partition(": ") for each in text.split(", ")):
+        said.append(f"{made.get(name, name)}{colon}{lengths.get(value, value) if name == 'input length' else value}")
+    return ", ".join(said)
+
+
 def named(frame: pl.DataFrame) -> pl.DataFrame:
-    """Systems, capabilities and metrics in words; a metric whose interval is approximate is marked."""
+    """Systems, capabilities, metrics and items' slices in words; a metric whose interval is approximate is marked."""
     words: Mapping[str, Callable[[str], str]] = {
-        "system": name_of, "capability": capability_name, "metric": metric_name,
+        "system": name_of, "capability": capability_name, "metric": metric_name, "slices": slices_said,
     }  # fmt: skip
     said = frame.with_columns(
         pl.col(column).replace({value: say(value) for value in frame[column].unique().drop_nulls()})
@@ -191,7 +206,7 @@ def show_items(comparing: Comparing, chosen: tuple[str, ...]) -> None:
     shown = named(found.head(ITEMS_SHOWN)).rename({"first": "score_first", "other": "score_other"})
     st.caption(t("items_shown", shown=number(shown.height, 0), all=number(found.height, 0)))
     picked = table(shown.drop("output_first", "output_other"), "items", title=t("largest"), pick=True)
-    row = found.row(picked, named=True)
+    row = found.row(picked, named=True) | {"slices": shown["slices"][picked]}
     st.markdown(t("item", id=row["example_id"][:12], capability=capability_name(row["capability"]),
                   metric=metric_name(row["metric"]), slices=literal(row["slices"] or "–")))  # fmt: skip
     example = comparing.example(row["example_id"])
@@ -217,8 +232,7 @@ def show_slices(several: Several) -> None:
     st.container(key="answer-slices").markdown(said)
     st.caption(t("slices_explained"))
     state = pl.when("regressed").then(pl.lit(t("worse"))).when(pl.col("low").is_null()).then(pl.lit(t("too_few")))
-    made = {name: t(f"slice_{name.replace(' ', '_')}") for name in MADE_SLICES}
-    lengths = {name: t(f"length_{name}") for name in LENGTHS}
+    made, lengths = slice_words()
     value = pl.when(pl.col("slice") == "input length").then(pl.col("value").replace(lengths)).otherwise("value")
     shown = found.with_columns(verdict=state.otherwise(pl.lit("–")), value=value).drop("regressed")
     shown = shown.with_columns(pl.col("slice").replace(made))

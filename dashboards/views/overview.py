@@ -64,7 +64,12 @@ def show_next(project: Project, versions: list[Version]) -> None:
     with st.container(horizontal=True):
         if other is not None and other.number != judged.number:
             pair = {"systems": f"version {other.number}|version {judged.number}"}
-            st.page_link("views/compare.py", label=t("to_compare"), icon=":material/compare_arrows:", query_params=pair)
+            st.page_link(
+                "views/compare.py",
+                label=t("to_compare" if champion else "to_baseline"),
+                icon=":material/compare_arrows:",
+                query_params=pair,
+            )
         st.page_link("views/registry.py", label=t("to_registry"), icon=":material/inventory:",
                      query_params={"version": str(judged.number)})  # fmt: skip
 

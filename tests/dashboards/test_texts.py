@@ -26,6 +26,13 @@ def test_each_key_has_a_text_in_both_languages_with_the_same_placeholders(path: 
         assert re.search(r"[\u4e00-\u9fff]", entry["zh"]), f"{key} is not translated"
 
 
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.stem)
+def test_bold_ends_at_a_space_or_a_sign(path: Path) -> None:
+    """Between a bracket and a letter two asterisks end nothing in Markdown; a Chinese sign is a letter."""
+    for key, entry in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        assert not re.search(r"}\*\*\w|\w\*\*{", " ".join(entry.values())), key
+
+
 @pytest.mark.parametrize("page", sorted((DASHBOARDS / "views").glob("*.py")), ids=lambda path: path.stem)
 def test_each_key_that_a_page_names_is_in_its_catalogue(page: Path) -> None:
     known = yaml.safe_load((DASHBOARDS / f"texts/{page.stem}.yaml").read_text(encoding="utf-8"))
