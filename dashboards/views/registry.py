@@ -107,9 +107,12 @@ def change_champion(
         sure = st.checkbox(t("sure"))
         with st.container(horizontal=True):
             promoted = st.form_submit_button(
-                t("promote", number=version.number), icon=":material/arrow_upward:", type="primary"
+                t("promote", number=version.number),
+                icon=":material/arrow_upward:",
+                type="primary",
+                disabled=now.alias == version.number,
             )
-            back = st.form_submit_button(t("roll_back"), icon=":material/undo:", disabled=now.alias is None)
+            back = st.form_submit_button(t("roll_back"), icon=":material/undo:", disabled=not now.earlier)
     if not (promoted or back):
         return
     if not sure or not reason.strip():

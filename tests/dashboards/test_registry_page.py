@@ -56,6 +56,9 @@ def test_an_approver_promotes_and_rolls_back_with_a_reason_and_it_is_recorded(
     assert "Give a reason" in refused.error[0].value
     assert standing(tracking, "roleshift").alias is None
     submit(page(2), "Promote version 2", reason="better")
+    assert [button.disabled for button in page(2).button if "ersion" in button.label or "Roll" in button.label] == [
+        True, True,  # it is champion, and there was none before
+    ]  # fmt: skip
     submit(page(3), "Promote version 3", reason="better still")
     assert standing(tracking, "roleshift").alias == 3
     app = submit(page(3), "Roll back", reason="complaints")

@@ -157,6 +157,22 @@ def test_what_was_chosen_outlives_a_change_of_the_language(
     page.close()
 
 
+def test_the_chosen_language_is_remembered_by_the_browser(smoke_address: str, browser) -> None:
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(link(smoke_address, "careers"))
+    page.get_by_role("heading", level=1, name=title("careers", "en")).wait_for()
+    page.get_by_test_id("stSidebar").get_by_text("中文", exact=True).click()
+    page.get_by_role("heading", level=1, name=title("careers", "zh")).wait_for()
+    settle(page)
+    page.close()
+    page = context.new_page()
+    page.goto(link(smoke_address, "impact"))
+    page.get_by_role("heading", level=1, name=title("impact", "zh")).wait_for()
+    healthy(page)
+    context.close()
+
+
 def test_hostile_text_stays_text_in_the_browser(smoke: Path, stores: dict[str, str], tmp_path, browser) -> None:
     from playwright.sync_api import expect
 
@@ -217,7 +233,7 @@ def test_votes_of_two_people_are_kept_over_a_restart(smoke: Path, stores: dict[s
                     expect(page.get_by_text(f"{number} of 20 items judged by you")).to_be_visible()
                     expect(page.get_by_text("Your last vote: left was version")).to_be_visible()
             else:
-                expect(page.get_by_text("2 reviewers")).to_be_visible()
+                expect(page.get_by_text("reviewers: 2")).to_be_visible()
             healthy(page)
             page.close()
 

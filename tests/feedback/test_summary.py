@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 
 from roleshift.feedback.events import Event
 from roleshift.feedback.judged import judged_table, population_of
+from roleshift.feedback.review import voted
 from roleshift.feedback.store import FeedbackStore, new_event
 from roleshift.feedback.summary import agreement, win_rate
 
@@ -52,6 +53,17 @@ def test_what_was_not_drawn_at_random_does_not_enter(store: FeedbackStore, vote:
     vote(1, "better", drawn_by="disagreement")
     found = win_rate(store.events(), NEW, OLD, 0.95)
     assert (found.items, found.rate, found.lower, found.upper) == (0, None, 0.0, 1.0)
+
+
+def test_what_was_judged_by_disagreement_still_comes_at_random(
+    store: FeedbackStore, vote: Callable[..., Event]
+) -> None:
+    vote(1, "better", "ann")
+    vote(2, "better", "ann", drawn_by="disagreement")
+    vote(3, "better", "bob")
+    done = {queue: voted(store.events(), NEW, OLD, "ann", queue) for queue in ("random", "disagreement")}
+    ids = [str(review_item(item).item_id) for item in (1, 2)]
+    assert done == {"random": {ids[0]}, "disagreement": set(ids)}
 
 
 def test_judgements_are_of_one_version_and_population(store: FeedbackStore) -> None:

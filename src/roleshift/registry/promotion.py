@@ -44,6 +44,12 @@ class Standing:
             "`roleshift reconcile` restores the log's, `roleshift reconcile --accept` takes the alias's"
         )
 
+    @property
+    def earlier(self) -> list[int]:
+        """The versions that a rollback can go back to, the last one first, as far as they are still intact."""
+        retired = _retired(self.entries)
+        return [number for number in _predecessors(self.entries) if number not in retired]
+
 
 def audit_log(tracking: Tracking, name: str) -> AuditLog:
     """The audit log of a model in this store."""
@@ -166,9 +172,9 @@ def rollback(tracking: Tracking, name: str, *, expected: int | None, who: str, r
         _refuse_moved(now, expected)
         complete = {v.number: v for v in list_versions(tracking, name) if v.complete}
         damaged: dict[int, str] = {}
-        for number in _predecessors(now.entries):
+        for number in now.earlier:
             version = complete.get(number)
-            if version is None or number in _retired(now.entries):
+            if version is None:
                 continue
             try:
                 verify(tracking, version)
@@ -187,7 +193,7 @@ def rollback(tracking: Tracking, name: str, *, expected: int | None, who: str, r
             _move(tracking, name, number)
             return entry
     problem = f"; not intact: {'; '.join(damaged.values())}" if damaged else ""
-    raise RoleShiftError(f"{name!r} has no earlier champion to go back to{problem}")
+    raise RoleShiftError(f"{name}: no earlier champion to go back to{problem}; promote another version")
 
 
 def retire(tracking: Tracking, version: Version, *, who: str, reason: str) -> Entry:
