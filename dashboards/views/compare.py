@@ -31,7 +31,7 @@ from roleshift.registry.system_facts import (
 )
 
 t = texts("compare")
-MARGIN = 2.0
+MARGIN, MOST_MARGIN = 2.0, 10.0  # points
 VIEWS = ("scores", "items", "slices", "noise", "training", "tradeoff", "changed")
 VERDICTS = {
     "better": "better",
@@ -130,9 +130,18 @@ def named(frame: pl.DataFrame) -> pl.DataFrame:
     return said.with_columns(metric=pl.col("metric") + mark).drop("approximate")
 
 
+def margin_asked() -> float:
+    """The margin that the link carries, in points."""
+    try:
+        asked = float(st.query_params.get("margin", MARGIN))
+    except ValueError:
+        return MARGIN
+    return asked if 0 <= asked <= MOST_MARGIN else MARGIN
+
+
 def margin_now() -> float:
-    """What still counts as not worse, as a score; its slider stands below the first lines that need it."""
-    return float(st.session_state.get("margin", MARGIN)) / 100
+    """What still counts as not worse, in points; its slider stands below the first lines that need it."""
+    return float(st.session_state.setdefault("margin", margin_asked()))
 
 
 def show_scores(several: Several, chosen: tuple[str, ...]) -> None:
@@ -140,7 +149,7 @@ def show_scores(several: Several, chosen: tuple[str, ...]) -> None:
     confidence = f"{params_of(project).evaluation.confidence:.0%}"
     words = {"capability": t("capability"), "system": t("system")}
     systems = [name_of(name) for name in chosen]
-    for system, counts in verdict_counts(differences_frame(several, margin_now())).items():
+    for system, counts in verdict_counts(differences_frame(several, margin_now() / 100)).items():
         said = [t("counted", count=counts[word], verdict=t(key)) for word, key in VERDICTS.items() if word in counts]
         names = {"system": literal(name_of(system)), "first": literal(systems[0])}
         st.container(key=f"answer-{system}").markdown(t("in_words", **names, verdicts=" · ".join(said)))
@@ -162,8 +171,10 @@ def show_scores(several: Several, chosen: tuple[str, ...]) -> None:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     approximate = bool(several.values["approximate"].any())
     left.caption(" ".join([t("differences_explained"), *([t("approximate")] if approximate else [])]))
-    right.slider(t("margin"), 0.0, 10.0, MARGIN, 0.5, help=t("margin_help"), key="margin")
-    differences = named(differences_frame(several, margin_now()))
+    margin = right.slider(t("margin"), 0.0, MOST_MARGIN, step=0.5, help=t("margin_help"), key="margin")
+    if margin != margin_asked():
+        st.query_params["margin"] = f"{margin:g}"
+    differences = named(differences_frame(several, margin / 100))
     chart = interval_chart(
         differences.rename(words), row=words["capability"], system=words["system"], systems=systems[1:],
         title=t("differences_chart", confidence=confidence), axis=t("difference_axis"), zero=True, skipped=1,

@@ -119,6 +119,10 @@ def test_a_link_carries_a_comparison_and_a_figure_is_followed_to_its_items(smoke
     chosen = "version 1|version 2"
     page = opened(browser, smoke_address, "compare", systems=chosen.replace(" ", "%20").replace("|", "%7C"))
     expect(page.get_by_text("Differences from Version 1")).to_be_visible()
+    page.get_by_role("slider", name="Margin").first.press("ArrowRight")
+    page.wait_for_url("**margin=2.5*")
+    page.goto(page.url)
+    expect(page.get_by_role("slider", name="Margin").first).to_have_value("2.5", timeout=60_000)
     page.get_by_test_id("stButtonGroup").get_by_text("Items", exact=True).click()
     expect(page.get_by_text("Choose a row to read both answers")).to_be_visible()
     settle(page)
