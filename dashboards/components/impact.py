@@ -72,12 +72,12 @@ def assessed_now(project: Project, folder: Path, word: str) -> Assessed:
     return _assessed(str(project.root), word or None, (folder / "metrics/evaluate.json").stat().st_mtime_ns)
 
 
-def choose_other(project: Project, folder: Path, t: Texts) -> tuple[str, Assessed] | None:
-    """Another version, or another system of the shown run, to hold the first against; with its name."""
+def choose_other(project: Project, folder: Path, t: Texts, first: str) -> tuple[str, Assessed] | None:
+    """Another version, or another system of the shown run, to hold the one named `first` against; with its name."""
     summary = read_cached(folder / "metrics/evaluate.json")
     words = {system_name(name, summary): word for name, word in systems_of_run(folder).items()}
     words |= {version_name(version): str(version.number) for version in versions_of(project)}
-    names = {"": t("choose")} | {word: name for name, word in words.items()}
+    names = {"": t("choose")} | {word: name for name, word in words.items() if name != first}
     word = st.selectbox(t("other"), list(names), format_func=names.__getitem__, key=held("other", names, ""))
     return (names[word], assessed_now(project, folder, word)) if word else None
 

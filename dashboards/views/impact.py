@@ -153,7 +153,7 @@ def show_catalogue(analysis: Analysis) -> None:
 
 def show_difference(setting: Setting, assessed: Assessed, version: str, given: Assumptions) -> None:
     """What changes against another version or system."""
-    other = choose_other(project, folder, t)
+    other = choose_other(project, folder, t, version)
     if other is None:
         st.caption(t("difference_explained"))
         return

@@ -150,11 +150,13 @@ name = right.selectbox(
 task = tasks[name] if name else None
 slices: dict[str, str] = {}
 if task is not None:
-    for part in task.slice_names:
-        slices[part] = st.text_input(part, key=f"playground-slice-{part}")
-    st.caption(f"{t('asked_as')} {literal(instruction(task, slices))}")
     table = project.root / "data/examples/review.parquet"
     examples = examples_of(str(table), table.stat().st_mtime_ns, task.id) if table.is_file() else []
+    for part in task.slice_names:
+        like = next((known[part] for _, known in examples if part in known), None)
+        slices[part] = st.text_input(part, key=f"playground-slice-{part}", placeholder=like)
+    filled = {part: value.strip() or "…" for part, value in slices.items()}
+    st.caption(f"{t('asked_as')} {literal(instruction(task, filled))}")
     if examples:
         st.button(t("example"), on_click=fill_in, args=(examples,), icon=":material/casino:", type="tertiary")
 with st.form("ask", border=False):
