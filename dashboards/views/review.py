@@ -95,20 +95,22 @@ def show(project: Project, tasks: dict[str, TaskDefinition], pair: Pair, queue: 
     if pair.about.task_definition in tasks:
         st.markdown(f"**{literal(instruction(tasks[pair.about.task_definition], pair.slices))}**")
     model_text(pair.input)
-    for side, column, text in zip(SIDES, st.columns(2), (pair.left_text, pair.right_text), strict=True):
-        with column.container(border=True, height="stretch"):
-            st.markdown(f"**{t(side)}**")
-            model_text(text)
-            st.segmented_control(t("acceptable"), VERDICTS, format_func=t, key=held(f"verdict-{side}-{key}", VERDICTS))
-            with st.expander(t("correct_it")):
-                st.text_area(t("correction"), value=text, key=f"correction-{side}-{key}")
-    st.text_input(t("reason"), key=f"reason-{key}")
-    st.caption(t("keys"))
-    for vote, column, shortcut in zip(VOTES, st.columns(len(VOTES)), "1234", strict=True):
-        column.button(
-            t(f"vote_{vote.replace(' ', '_')}"), key=f"vote-{vote}", shortcut=shortcut, width="stretch",
-            on_click=functools.partial(vote_on, project, pair, queue, vote),
-        )  # fmt: skip
+    with st.form("judging", enter_to_submit=False, border=False):  # what is typed goes with the click that follows it
+        for side, column, text in zip(SIDES, st.columns(2), (pair.left_text, pair.right_text), strict=True):
+            with column.container(border=True, height="stretch"):
+                st.markdown(f"**{t(side)}**")
+                model_text(text)
+                verdict = held(f"verdict-{side}-{key}", VERDICTS)
+                st.segmented_control(t("acceptable"), VERDICTS, format_func=t, key=verdict)
+                with st.expander(t("correct_it")):
+                    st.text_area(t("correction"), value=text, key=f"correction-{side}-{key}")
+        st.text_input(t("reason"), key=f"reason-{key}")
+        st.caption(t("keys"))
+        for vote, column, shortcut in zip(VOTES, st.columns(len(VOTES)), "1234", strict=True):
+            column.form_submit_button(
+                t(f"vote_{vote.replace(' ', '_')}"), key=f"vote-{vote}", shortcut=shortcut, width="stretch",
+                on_click=functools.partial(vote_on, project, pair, queue, vote),
+            )  # fmt: skip
 
 
 def judge(project: Project, item: CapturedItem, *, accept: bool) -> None:
@@ -177,14 +179,16 @@ def show_captured(project: Project) -> None:
     model_text(item.input)
     st.subheader(t("answer"))
     model_text(item.output)
-    with st.expander(t("correct_it")):
-        st.text_area(t("correction"), value=item.output, key=f"correction-{key}")
-    st.text_input(t("reason"), key=f"reason-{key}")
-    for accept, column, name, shortcut in zip((True, False), st.columns(2), ("accept", "reject"), "12", strict=True):
-        column.button(
-            t(name), key=f"judge-{name}", shortcut=shortcut, width="stretch",
-            on_click=functools.partial(judge, project, item, accept=accept),
-        )  # fmt: skip
+    with st.form("judging", enter_to_submit=False, border=False):
+        with st.expander(t("correct_it")):
+            st.text_area(t("correction"), value=item.output, key=f"correction-{key}")
+        st.text_input(t("reason"), key=f"reason-{key}")
+        ways = zip((True, False), st.columns(2), ("accept", "reject"), "12", strict=True)
+        for accept, column, name, shortcut in ways:
+            column.form_submit_button(
+                t(name), key=f"judge-{name}", shortcut=shortcut, width="stretch",
+                on_click=functools.partial(judge, project, item, accept=accept),
+            )  # fmt: skip
 
 
 def choose_or_all(
