@@ -9,12 +9,14 @@ from components.language import catalogue, language, texts
 from components.views import folded
 from roleshift.exporting import csv_text
 
+HOURS = ("review", "curation", "evaluation", "integration", "hours")
 FORMATS = {
     "p_corrected": "%.3f",
     "similarity": "%.2f",
     "answers_per_second": "%.2f",
     "loss": "%.3f",
     "log_likelihood": "%.3f",
+    **dict.fromkeys(HOURS, "localized"),  # thousands, with separators
 }
 """Of the columns that need other than one decimal."""
 PAGED_FROM = 1000
