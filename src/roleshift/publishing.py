@@ -18,6 +18,7 @@ from roleshift.evaluation.markdown_tables import classes_markdown, results_markd
 from roleshift.evaluation.metrics.tokens import answer_tokens
 from roleshift.files import read_json, replacing, write_text
 from roleshift.project import Project
+from roleshift.runs import LOOKS
 
 SHARED_WORDS = 8
 RUN_FOLDER = Path("docs/default-run")
@@ -81,10 +82,10 @@ def current_run(project: Project) -> tuple[Path, bool]:
 
 def copy_published(project: Project, folder: Path) -> None:
     """Make `folder` what a fresh clone shows: the committed run, without texts, models, cache or tracking store."""
-    for name in ("dvc.yaml", "dvc.lock", "params.yaml"):
+    for name in ("dvc.yaml", "dvc.lock", "params.yaml", LOOKS):  # of .streamlit not the secrets that may lie there
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(project.home / name, folder / name)
-    for tree in (RUN_FOLDER, Path(".streamlit")):
-        shutil.copytree(project.home / tree, folder / tree)
+    shutil.copytree(project.home / RUN_FOLDER, folder / RUN_FOLDER)
 
 
 def publish_run(project: Project) -> list[Path]:

@@ -46,7 +46,7 @@ class Standing:
 
     @property
     def earlier(self) -> list[int]:
-        """The versions that a rollback can go back to, the last one first, as far as they are still intact."""
+        """The versions that a rollback tries, the last one first; it passes over those that are not intact."""
         retired = _retired(self.entries)
         return [number for number in _predecessors(self.entries) if number not in retired]
 
